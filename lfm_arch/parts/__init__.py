@@ -1,0 +1,1 @@
+"""Torch pieces that operators share; they know no operator."""
