@@ -110,7 +110,7 @@ class UsageError(LfmArchError):
     exit_code: ClassVar[int] = 2
 
 
-def refuse(code: str, field: str, message: str, *, because: str = "", help: str = "") -> PydanticCustomError:  # noqa: A002
+def refuse(code: str, field: str, message: str, *, because: str = "", help: str = "") -> PydanticCustomError:
     """Make the error that a pydantic validator of a declared part raises: `raise refuse("E230", ...)`.
 
     Pydantic collects it with its siblings, and the spec room turns it into a `Diagnostic` at the place where

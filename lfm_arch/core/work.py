@@ -38,7 +38,5 @@ class Workload:
         else:
             # positions before the window fills see a growing number of keys, the others all of the window
             growing = max(0, min(self.tokens, window_size - self.past))
-            per_sequence = (
-                growing * self.past + growing * (growing + 1) // 2 + (self.tokens - growing) * window_size
-            )
+            per_sequence = growing * self.past + growing * (growing + 1) // 2 + (self.tokens - growing) * window_size
         return self.batch * per_sequence

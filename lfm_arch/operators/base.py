@@ -68,9 +68,7 @@ class Operator(Part):
 
         Only called for a feature in `computes`.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} computes {self.computes}, nothing reads {feature!r}"
-        )
+        raise NotImplementedError(f"{type(self).__name__} computes {self.computes}, nothing reads {feature!r}")
 
     @abstractmethod
     def build(self, width: int) -> "nn.Module":

@@ -1,7 +1,7 @@
 """Causal depthwise convolution over tokens, with the last K - 1 tokens as its state.
 
 On a CPU a depthwise convolution is faster as K shifted multiply-adds than through the convolution library, forward
-and backward; `causal_conv_reference` is the definition and the test's other side.
+and backward; the library form is the definition and the test's other side.
 
 Axes: B batch, T tokens, D channels, K kernel size.
 """
@@ -27,11 +27,7 @@ def causal_conv(
         slot: name of that slot.
     """
     K = weight_D1K.shape[-1]
-    past_BTD = (
-        x_BTD.new_zeros(x_BTD.shape[0], K - 1, x_BTD.shape[2])
-        if state is None
-        else state[slot].transpose(1, 2)
-    )
+    past_BTD = x_BTD.new_zeros(x_BTD.shape[0], K - 1, x_BTD.shape[2]) if state is None else state[slot].transpose(1, 2)
     seen_BTD = torch.cat([past_BTD, x_BTD], dim=1)
     y_BTD = (_by_convolution if using_reference() else _by_shifts)(seen_BTD, weight_D1K, x_BTD.shape[1])
     if state is not None:
