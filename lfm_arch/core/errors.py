@@ -5,6 +5,7 @@
     |- GraphError           the architecture itself breaks a rule (shapes, sharing, expectations)
     |- ProfileError         a hardware profile cannot answer
     |- BuildError           a directory or checkpoint cannot be written, read or matched
+    |- QualityError         a candidate's quality cannot be measured
     |- SearchError          a study cannot start, go on or be read
     `- UsageError           the command was called wrongly, exit code 2
 
@@ -98,6 +99,10 @@ class ProfileError(LfmArchError):
 
 class BuildError(LfmArchError):
     """A build directory or checkpoint cannot be written, read or matched."""
+
+
+class QualityError(LfmArchError):
+    """A candidate's quality cannot be measured: no data, no replica, a diverging training."""
 
 
 class SearchError(LfmArchError):
