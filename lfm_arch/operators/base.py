@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Role = Literal["mixer", "channel"]
 WeightNames = Mapping[str, str]
-"""Our parameter name -> the name in a foreign checkpoint, both relative to the layer."""
+"""Our name of a parameter, buffer or submodule -> its name in a foreign model's `state_dict`; ours is relative to the
+operator, the foreign one to the layer."""
 
 
 class Part(BaseModel):
@@ -38,6 +39,8 @@ class Operator(Part):
     """Where in a layer it may stand."""
     computes: ClassVar[tuple[str, ...]] = ()
     """Features that it can hand to later layers, as `("kv",)`; `sharing: {features: kv}` asks for them."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Features that it cannot do without and takes from an earlier layer; `forward` gets them by these names."""
     weight_names: ClassVar[Mapping[str, WeightNames]] = {}
     """By Hugging Face `model_type`."""
 
@@ -69,6 +72,14 @@ class Operator(Part):
         Only called for a feature in `computes`.
         """
         raise NotImplementedError(f"{type(self).__name__} computes {self.computes}, nothing reads {feature!r}")
+
+    def agrees_on(self, feature: str) -> Mapping[str, object]:
+        """Name the fields, with their values, that the owner and the readers of `feature` must have in common.
+
+        All of them unless an operator knows better: for `kv`, say, the key heads and their rotation, but not the
+        number of query heads.
+        """
+        return self.model_dump()
 
     @abstractmethod
     def build(self, width: int) -> "nn.Module":
