@@ -1,0 +1,1 @@
+"""Softmax attention, and attention over keys and values of an earlier layer."""

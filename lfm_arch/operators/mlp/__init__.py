@@ -1,0 +1,1 @@
+"""The plain two-matrix channel mixer."""

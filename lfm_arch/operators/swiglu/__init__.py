@@ -1,0 +1,1 @@
+"""Gated channel mixers: SwiGLU and GeGLU."""
