@@ -6,9 +6,12 @@ feature vector `[batch, size]` that adaptive operators are conditioned on. A hea
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic import model_validator
 
 from lfm_arch.core.cost import Cost
+from lfm_arch.core.errors import refuse
 from lfm_arch.core.tensor import TensorType
 from lfm_arch.core.work import Workload
 from lfm_arch.operators.base import Part, WeightNames
@@ -27,6 +30,11 @@ class Featurizer(Part):
     @property
     def reads(self) -> Mapping[str, str]:
         """Other featurizers whose output this one takes in: port name -> featurizer name. Empty: it reads raw input."""
+        return {}
+
+    def ports(self, width: int) -> Mapping[str, TensorType]:
+        """Types that the values in `reads` must have, by port; named sizes fit any size."""
+        del width
         return {}
 
     @abstractmethod
@@ -49,18 +57,42 @@ class Featurizer(Part):
 
     @abstractmethod
     def build(self, width: int) -> "nn.Module":
-        """Make the running module: `forward(raw)` or, for one that reads featurizers, `forward(**ports)`."""
+        """Make the running module: `forward(raw)` or, for one that reads featurizers, `forward(**ports, mask_BT=None)`.
+
+        The mask is True at the real tokens of the stream that it reads.
+        """
 
 
 class Head(Part):
     """Final stream -> output. A concrete one adds `type: Literal[...]` and its fields."""
 
+    tied_to: str | None = None
+    """Name of the featurizer whose weights it uses; null when it has its own."""
+
+    can_tie: ClassVar[bool] = False
+    """Whether `tied_to` means anything to this kind of head."""
     weight_names: ClassVar[Mapping[str, WeightNames]] = {}
 
-    @property
-    def tied_to(self) -> str | None:
-        """Name of the featurizer whose weights it uses; None when it has its own."""
-        return None
+    @model_validator(mode="after")
+    def _ties_only_if_it_can(self) -> Self:
+        if self.tied_to is not None and not self.can_tie:
+            raise refuse(
+                "E221",
+                "tied_to",
+                f"a {getattr(self, 'type', type(self).__name__)} head cannot be tied to {self.tied_to!r}",
+                because="tying reuses the rows of a vocabulary, one for each output",
+                help="remove tied_to, or use an lm_head",
+            )
+        return self
+
+    def resolve(self, featurizers: Mapping[str, Featurizer]) -> "Head":
+        """Return the head with the numbers that it takes over from featurizers; the graph calls this once.
+
+        Raises:
+            GraphError: E222, `tied_to` names nothing that it could be tied to.
+        """
+        del featurizers
+        return self
 
     @abstractmethod
     def gives(self, width: int) -> TensorType:
@@ -76,4 +108,8 @@ class Head(Part):
 
     @abstractmethod
     def build(self, width: int) -> "nn.Module":
-        """Make the running module: `forward(x_BTD, weight=None)`; a tied head is given the featurizer's weight."""
+        """Make the running module: `forward(x_BTD, weight=None, mask_BT=None)`.
+
+        A tied head is given the featurizer's weight; a head that pools leaves out the positions where the mask is
+        False.
+        """

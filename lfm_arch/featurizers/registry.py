@@ -1,6 +1,27 @@
-"""The featurizers and heads that ship, one line each."""
+"""The featurizers and heads that ship. A new one adds its import and a line here, and an example to the tests."""
 
-from typing import Any
+from typing import Annotated, get_args
 
-AnyFeaturizer = Any
-AnyHead = Any
+from pydantic import Field
+
+from lfm_arch.featurizers.audio_frames.declaration import AudioFrames
+from lfm_arch.featurizers.base import Featurizer, Head
+from lfm_arch.featurizers.classifier.declaration import Classifier
+from lfm_arch.featurizers.embedding.declaration import Embedding
+from lfm_arch.featurizers.features.declaration import Features
+from lfm_arch.featurizers.image_patches.declaration import ImagePatches
+from lfm_arch.featurizers.lm_head.declaration import LMHead
+from lfm_arch.featurizers.pooled.declaration import Pooled
+from lfm_arch.featurizers.regression.declaration import Regression
+from lfm_arch.featurizers.token_embedding.declaration import TokenEmbedding
+from lfm_arch.featurizers.vectors.declaration import Vectors
+from lfm_arch.featurizers.video_tubelets.declaration import VideoTubelets
+
+_Featurizer = TokenEmbedding | ImagePatches | AudioFrames | VideoTubelets | Vectors | Pooled | Features
+_Head = LMHead | Classifier | Regression | Embedding
+
+FEATURIZERS: tuple[type[Featurizer], ...] = get_args(_Featurizer)
+HEADS: tuple[type[Head], ...] = get_args(_Head)
+
+AnyFeaturizer = Annotated[_Featurizer, Field(discriminator="type")]
+AnyHead = Annotated[_Head, Field(discriminator="type")]

@@ -1,0 +1,1 @@
+"""Feature vector pooled from another featurizer."""

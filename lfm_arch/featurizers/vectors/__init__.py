@@ -1,0 +1,1 @@
+"""Sequence of raw vectors."""
