@@ -1,8 +1,11 @@
-"""Small charts as SVG text: a scatter with a Pareto front, steps, columns. Layout is arithmetic, so no library is needed.
+"""Small charts as SVG text: a scatter with a Pareto front, steps, columns.
+
+Layout is arithmetic, so no library is needed.
 
 All colours are CSS variables of the page, so that one drawing serves light, dark and print.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -50,7 +53,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def scatter(points: Sequence[Point], *, x_title: str, y_title: str, rug: Sequence[float] = (), name: str) -> str:
-    """Draw points with their 90 % intervals, the staircase of the front and what it dominates; lower is better on both axes.
+    """Draw points with their 90 % intervals and the staircase of the front; lower is better on both axes.
 
     Args:
         points: at least one.
@@ -66,10 +69,12 @@ def scatter(points: Sequence[Point], *, x_title: str, y_title: str, rug: Sequenc
     x_at = _scale(x_ticks[0], x_ticks[-1], left, WIDTH - right)
     y_at = _scale(y_ticks[0], y_ticks[-1], height - bottom, top)
     body = [_frame(x_ticks, y_ticks, x_at, y_at, (left, WIDTH - right, top, height - bottom), x_title, y_title)]
-    front = sorted((point for point in points if point.kind.split()[0] == "front"), key=lambda point: (point.x, point.y))
+    front = sorted(
+        (point for point in points if point.kind.split()[0] == "front"), key=lambda point: (point.x, point.y)
+    )
     if front:
         corners = [(x_at(front[0].x), float(top))]
-        for before, after in zip(front, front[1:], strict=False):
+        for before, after in itertools.pairwise(front):
             corners += [(x_at(before.x), y_at(before.y)), (x_at(after.x), y_at(before.y))]
         corners += [(x_at(front[-1].x), y_at(front[-1].y)), (float(WIDTH - right), y_at(front[-1].y))]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
@@ -81,9 +86,7 @@ def scatter(points: Sequence[Point], *, x_title: str, y_title: str, rug: Sequenc
     ]
     box = (left, WIDTH - right, top, height - bottom)
     order = {"dominated": 0, "known": 2, "front": 1}
-    body += [
-        _mark(point, x_at, y_at, box) for point in sorted(points, key=lambda point: order[point.kind.split()[0]])
-    ]
+    body += [_mark(point, x_at, y_at, box) for point in sorted(points, key=lambda point: order[point.kind.split()[0]])]
     return _svg(height, name, body)
 
 
@@ -95,7 +98,7 @@ def steps(values: Sequence[float], *, x_title: str, y_title: str, name: str) -> 
     x_at = _scale(x_ticks[0], x_ticks[-1], left, WIDTH - right)
     y_at = _scale(y_ticks[0], y_ticks[-1], height - bottom, top)
     line = [f"{x_at(1):.1f},{y_at(values[0]):.1f}"]
-    for number, (before, after) in enumerate(zip(values, values[1:], strict=False), start=2):
+    for number, (before, after) in enumerate(itertools.pairwise(values), start=2):
         line += [f"{x_at(number):.1f},{y_at(before):.1f}", f"{x_at(number):.1f},{y_at(after):.1f}"]
     box = (left, WIDTH - right, top, height - bottom)
     frame = _frame(x_ticks, y_ticks, x_at, y_at, box, x_title, y_title)
@@ -104,7 +107,7 @@ def steps(values: Sequence[float], *, x_title: str, y_title: str, name: str) -> 
 
 def columns(bars: Sequence[Column], *, y_title: str, y_format: Callable[[float], str], name: str) -> str:
     """Draw one stacked column for each bar, labels below where there is room."""
-    height, left, right, top, bottom = 190, 64, 8, 10, 30
+    height, left, right, top, bottom = 190, 84, 8, 10, 30
     tallest = max(sum(value for _, value in bar.parts) for bar in bars)
     y_ticks = ticks(0, tallest or 1.0, 3)
     y_at = _scale(0, y_ticks[-1], height - bottom, top)
@@ -163,7 +166,9 @@ def _frame(
         for tick in x_ticks
     ]
     parts.append(f'<text class="axis" x="{(left + right) / 2}" y="{bottom + 40}">{escape(x_title)}</text>')
-    parts.append(f'<text class="axis" transform="translate(16 {(top + bottom) / 2}) rotate(-90)">{escape(y_title)}</text>')
+    parts.append(
+        f'<text class="axis" transform="translate(16 {(top + bottom) / 2}) rotate(-90)">{escape(y_title)}</text>'
+    )
     return "".join(parts)
 
 
@@ -187,6 +192,5 @@ def _mark(point: Point, x_at: Scale, y_at: Scale, box: Box) -> str:
 
 
 def _svg(height: float, name: str, body: Sequence[str]) -> str:
-    return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(name)}">{"".join(body)}</svg>'
-    )
+    label = escape(name)
+    return f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{"".join(body)}</svg>'
