@@ -135,7 +135,7 @@ def columns(bars: Sequence[Column], *, y_title: str, y_format: Callable[[float],
             else ""
         )
         body.append(f"<g><title>{escape(bar.title or bar.label)}</title>{''.join(cells)}{text}</g>")
-    body.append(f'<text class="axis" transform="translate(13 {height / 2}) rotate(-90)">{escape(y_title)}</text>')
+    body.append(f'<text class="axis y" transform="translate(13 {height / 2}) rotate(-90)">{escape(y_title)}</text>')
     return _svg(height, name, body)
 
 
@@ -167,7 +167,7 @@ def _frame(
     ]
     parts.append(f'<text class="axis" x="{(left + right) / 2}" y="{bottom + 40}">{escape(x_title)}</text>')
     parts.append(
-        f'<text class="axis" transform="translate(16 {(top + bottom) / 2}) rotate(-90)">{escape(y_title)}</text>'
+        f'<text class="axis y" transform="translate(16 {(top + bottom) / 2}) rotate(-90)">{escape(y_title)}</text>'
     )
     return "".join(parts)
 
