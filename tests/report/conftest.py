@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,21 @@ from lfm_arch.search.summary import ConstraintCount, Fact, Objective, StudySumma
 Study = tuple[StudySummary, list[Record]]
 
 
-def _drawing() -> list[dict[str, object]]:
-    conv = {"name": "conv", "mixer": "short_conv k3", "channel": "swiglu 8192", "params": 1000, "seconds": 2e-4}
-    attn = {"name": "attn", "mixer": "attention 32/8", "channel": "moe 32x4", "params": 2000, "seconds": 3e-4}
+def _drawing() -> list[dict[str, Any]]:
+    conv: dict[str, Any] = {
+        "name": "conv",
+        "mixer": "short_conv k3",
+        "channel": "swiglu 8192",
+        "params": 1000,
+        "seconds": 2e-4,
+    }
+    attn: dict[str, Any] = {
+        "name": "attn",
+        "mixer": "attention 32/8",
+        "channel": "moe 32x4",
+        "params": 2000,
+        "seconds": 3e-4,
+    }
     return [
         {"repeat": 3, "children": [conv | {"bound": "weights", "repeat": 2}, attn | {"bound": "cache"}]},
         conv | {"bound": "overhead"},

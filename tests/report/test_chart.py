@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from lfm_arch.report.chart import Column, Point, columns, scatter, steps, ticks
@@ -11,7 +13,7 @@ def test_ticks_cover_the_range_in_equal_round_steps(low: float, high: float) -> 
     assert made[0] <= low
     assert made[-1] >= high
     assert 2 <= len(made) <= 9
-    gaps = {round((b - a) / (made[1] - made[0]), 6) for a, b in zip(made, made[1:], strict=False)}
+    gaps = {round((b - a) / (made[1] - made[0]), 6) for a, b in itertools.pairwise(made)}
     assert gaps == {1.0}
 
 
