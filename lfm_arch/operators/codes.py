@@ -21,7 +21,7 @@ CODES: tuple[Code, ...] = (
         "E232",
         "a window on bidirectional attention",
         "window_size counts the tokens up to a token, itself included. A bidirectional layer sees later ones too.",
-        wrong="{type: attention, num_heads: 8, num_kv_heads: 8, head_dim: 8, direction: bidirectional, window_size: 256}",
+        wrong="{type: attention, num_heads: 8, num_kv_heads: 8, head_dim: 8, direction: bidirectional, window_size: 9}",
         right="{type: attention, num_heads: 8, num_kv_heads: 8, head_dim: 8, direction: bidirectional}",
     ),
     Code(

@@ -5,7 +5,7 @@ Axes: B batch, T new tokens, S context (past and new), D width.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,11 @@ class Context:
     """Cached positions before this pass."""
     mask_BS: Tensor | None = None
     """True at real tokens, over past and new positions; None when there is no padding."""
+    observed: dict[str, list[Tensor]] | None = None
+    """Where layers leave what training wants to see besides the output, in layer order; None when nobody looks.
+
+    `router_logits`: `[positions, experts]` of every mixture of experts.
+    """
     tables: dict[Hashable, Any] = field(default_factory=dict)
 
     @staticmethod
@@ -57,13 +62,24 @@ class Context:
             self.tables[key] = compute()
         return self.tables[key]
 
+    def observe(self, name: str, value: Tensor) -> None:
+        """Leave a value for whoever looks."""
+        if self.observed is not None:
+            self.observed.setdefault(name, []).append(value)
+
 
 class OperatorModule(nn.Module):
     """The running form of an `Operator`.
 
     `forward(x_BTD, context, state=None, **features)` mixes, continuing from `state` and leaving the new state in it.
     Keyword arguments beyond these are the ports that the declaration `reads`, or features computed elsewhere.
+
+    First values are not the module's business, but what is special about them: numbers that `__init__` sets (ones, a
+    range of decay rates) stay, matrices that it leaves empty or fills at random are drawn anew by name and seed.
     """
+
+    writes: ClassVar[tuple[str, ...]] = ()
+    """Submodules and parameters whose product is the operator's output; deep stacks draw them narrower."""
 
     def share(self, x_BTD: Tensor, context: Context, state: State | None = None) -> dict[str, Any]:
         """Compute the features that the declaration `computes`, to pass to `forward` here and in reader layers."""

@@ -1,6 +1,6 @@
 """A switch from fast paths to the simple forms that define them, for tests and for counting."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 _active = False
@@ -12,7 +12,7 @@ def using_reference() -> bool:
 
 
 @contextmanager
-def reference() -> Iterator[None]:
+def reference() -> Generator[None]:
     """Run plain forms inside the block, so that torch's FLOP counter sees every multiplication."""
     global _active
     before, _active = _active, True

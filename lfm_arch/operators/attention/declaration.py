@@ -114,6 +114,10 @@ class _Attention(Operator):
             )
         return self
 
+    def agrees_on(self, feature: str) -> Mapping[str, object]:
+        shared = ("num_kv_heads", "head_dim", "qk_norm", "qk_norm_eps", "rope", "window_size", "direction")
+        return {name: getattr(self, name) for name in shared} if feature == "kv" else super().agrees_on(feature)
+
     @abstractmethod
     def _weights(self, width: int) -> int:
         """Count the entries of the projection matrices."""

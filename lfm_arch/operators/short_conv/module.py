@@ -9,6 +9,8 @@ from lfm_arch.parts.context import Context, OperatorModule, State
 class ShortConvModule(OperatorModule):
     """The running `ShortConv`."""
 
+    writes = ("out_proj",)
+
     def __init__(self, width: int, kernel_size: int, *, bias: bool) -> None:
         super().__init__()
         self.in_proj = nn.Linear(width, 3 * width, bias=bias)
