@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lfm_arch.core.cost import Cost
 from lfm_arch.core.state import StateSlot
+from lfm_arch.core.tensor import TensorType
 from lfm_arch.core.work import Workload
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Operator(Part):
     @property
     def reads(self) -> Mapping[str, str]:
         """Values from elsewhere in the graph: port name -> the featurizer's name, as `{"condition": "pooled"}`."""
+        return {}
+
+    def ports(self, width: int) -> Mapping[str, TensorType]:
+        """Types that the values in `reads` must have, by port; named sizes fit any size."""
+        del width
         return {}
 
     def params(self, width: int) -> int:

@@ -38,4 +38,19 @@ CODES: tuple[Code, ...] = (
         wrong="{type: moe, num_experts: 4, experts_per_token: 8, intermediate_size: 512}",
         right="{type: moe, num_experts: 8, experts_per_token: 4, intermediate_size: 512}",
     ),
+    Code(
+        "E240",
+        "a condition that nobody computed, shared",
+        "Sharing a condition means that one layer computes it and others read it. A featurizer's vector is there for "
+        "every layer that names it, without sharing.",
+        wrong="sharing: [{features: condition, among: adaptive}]  # whose condition is {type: featurizer, ...}",
+        right="operators: {adaptive: {condition: {type: running_mean, size: 64}}}",
+    ),
+    Code(
+        "E241",
+        "a whole matrix for every token",
+        "The full adaptive operators generate a matrix as large as the weight itself. They do so once for a sequence.",
+        wrong="{type: full_adaptive_linear, condition: {type: token, size: 64}}",
+        right="{type: full_adaptive_linear, condition: {type: featurizer, name: pooled, size: 64}}",
+    ),
 )

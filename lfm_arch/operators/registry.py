@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field, SerializeAsAny, WrapValidator
 
+from lfm_arch.operators.adaptive_conv.declaration import AdaptiveConv, SharedAdaptiveConv
+from lfm_arch.operators.adaptive_experts.declaration import AdaptiveExperts, SharedAdaptiveExperts
+from lfm_arch.operators.adaptive_linear.declaration import AdaptiveLinear, SharedAdaptiveLinear
 from lfm_arch.operators.attention.declaration import Attention, SharedKVAttention
 from lfm_arch.operators.base import Operator
+from lfm_arch.operators.full_adaptive_experts.declaration import FullAdaptiveExperts
+from lfm_arch.operators.full_adaptive_linear.declaration import FullAdaptiveLinear
 from lfm_arch.operators.mlp.declaration import MLP
 from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.short_conv.declaration import ShortConv
@@ -26,6 +31,14 @@ OPERATORS: tuple[type[Operator], ...] = (
     GeGLU,
     MLP,
     MoE,
+    AdaptiveLinear,
+    SharedAdaptiveLinear,
+    FullAdaptiveLinear,
+    AdaptiveExperts,
+    SharedAdaptiveExperts,
+    FullAdaptiveExperts,
+    AdaptiveConv,
+    SharedAdaptiveConv,
 )
 _SHIPPED: Mapping[str, type[Operator]] = {each.model_fields["type"].default: each for each in OPERATORS}
 

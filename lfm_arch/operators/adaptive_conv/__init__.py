@@ -1,0 +1,1 @@
+"""Causal convolution whose taps are generated from features."""

@@ -1,0 +1,1 @@
+"""Adaptive linear map, low-rank."""

@@ -1,0 +1,1 @@
+"""Mixture of adaptive experts, whole generated matrices."""

@@ -1,0 +1,1 @@
+"""Adaptive linear map, whole generated matrix."""
