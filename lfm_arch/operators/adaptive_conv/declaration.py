@@ -58,7 +58,9 @@ class _AdaptiveConv(Conditioned):
     def build(self, width: int) -> "AdaptiveConvModule":
         from lfm_arch.operators.adaptive_conv.module import AdaptiveConvModule
 
-        return AdaptiveConvModule(self, width)
+        return AdaptiveConvModule(
+            width, self.kernel_size, self.num_heads, self.head_dim, self.source.size, self.source.build(width)
+        )
 
 
 class AdaptiveConv(_AdaptiveConv, OwnCondition):

@@ -46,7 +46,7 @@ class _AdaptiveLinear(Conditioned):
     def build(self, width: int) -> "AdaptiveLinearModule":
         from lfm_arch.operators.adaptive_linear.module import AdaptiveLinearModule
 
-        return AdaptiveLinearModule(self, width)
+        return AdaptiveLinearModule(width, self.rank, self.source.size, self.source.build(width), bias=self.bias)
 
 
 class AdaptiveLinear(_AdaptiveLinear, OwnCondition):
