@@ -1,0 +1,1 @@
+"""State, generation and checkpoints of lowered models."""
