@@ -2,7 +2,7 @@
 
     {$place: {fill: conv, length: 16, put: {attn: 6}, min_gap: 1, max_gap: 3, head: [conv, conv], tail: [conv]}}
 
-`head` and `tail` are fixed. Between them, k = sum of `put` layers are placed, on top of what head and tail hold, and the
+`head` and `tail` are fixed. Between them, k = sum of `put` layers are placed, on top of what head and tail hold; the
 rest is `fill`. Between two placed layers lie at least `min_gap` and at most `max_gap` fill layers; the last placed kind
 in `head` and the first in `tail` count as neighbours.
 

@@ -276,3 +276,68 @@ def write_stack(items: Sequence[Item]) -> str:
             inner = write_stack(item.of)
             words.append(f"{item.times}*{inner}" if NAME.fullmatch(inner) else f"{item.times}*({inner})")
     return " ".join(words)
+
+
+MAX_FOLDED = 96
+_Folded = tuple[int, int, str]
+"""Words, characters, text; the smallest is the shortest."""
+
+
+def fold_stack(names: Sequence[str]) -> str:
+    """Return the shortest stack string for a run of layers, as pictures and exporters write it.
+
+    Shortest in words (a name, a count and a pair of brackets are one each), then in characters. Up to `MAX_FOLDED`
+    layers it is the shortest there is; a longer stack is first cut where a repetition ends.
+    """
+    return " ".join(_fold_pieces(tuple(names)))
+
+
+def _fold_pieces(names: tuple[str, ...]) -> Iterator[str]:
+    at = 0
+    while len(names) - at > MAX_FOLDED:
+        period, times = _repetition(names, at)
+        inner = _shortest(names[at : at + period])
+        yield _times(inner, times)[2] if times > 1 else inner[2]
+        at += period * times
+    if at < len(names):
+        yield _shortest(names[at:])[2]
+
+
+def _repetition(names: tuple[str, ...], at: int) -> tuple[int, int]:
+    """Return the shortest period that repeats over at least `MAX_FOLDED` layers from `at`, and how often."""
+    for period in range(1, MAX_FOLDED // 2 + 1):
+        stop = at + period
+        while stop < len(names) and names[stop] == names[stop - period]:
+            stop += 1
+        if stop - at >= MAX_FOLDED:
+            return period, (stop - at) // period
+    return MAX_FOLDED, 1
+
+
+def _shortest(names: tuple[str, ...]) -> _Folded:
+    """Search all ways to cut and repeat, from short runs to long ones."""
+    best: dict[tuple[int, int], _Folded] = {(i, i + 1): (1, len(name), name) for i, name in enumerate(names)}
+    for width in range(2, len(names) + 1):
+        for start in range(len(names) - width + 1):
+            stop = start + width
+            # of equals, the one whose beginning is longest: 3*(conv attn) conv and not conv 3*(attn conv)
+            cut = min(range(stop - 1, start, -1), key=lambda cut: _sum(best[start, cut], best[cut, stop]))
+            left, right = best[start, cut], best[cut, stop]
+            options = [(*_sum(left, right), f"{left[2]} {right[2]}")]
+            options += [
+                _times(best[start, start + period], width // period)
+                for period in range(1, width // 2 + 1)
+                if width % period == 0 and names[start : stop - period] == names[start + period : stop]
+            ]
+            best[start, stop] = min(options, key=lambda folded: folded[:2])
+    return best[0, len(names)]
+
+
+def _sum(left: _Folded, right: _Folded) -> tuple[int, int]:
+    return left[0] + right[0], left[1] + 1 + right[1]
+
+
+def _times(inner: _Folded, times: int) -> _Folded:
+    bare = NAME.fullmatch(inner[2])
+    text = f"{times}*{inner[2]}" if bare else f"{times}*({inner[2]})"
+    return inner[0] + (1 if bare else 2), len(text), text

@@ -1,6 +1,7 @@
 """The coding of `$place`: every code is legal, every legal layout has a code."""
 
 import itertools
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -94,7 +95,6 @@ def test_encode_is_the_inverse_of_decode(data: st.DataObject) -> None:
 
 
 def test_refuses_only_what_has_no_layout() -> None:
-    kinds = {"attn"}
     for length, count, low, high, head, tail in itertools.product(
         range(1, 7), range(3), range(3), [None, 0, 1, 2], [[], ["attn"], ["attn", FILL]], [[], [FILL, "attn"]]
     ):
@@ -106,13 +106,9 @@ def test_refuses_only_what_has_no_layout() -> None:
             continue
         bare = PlaceRule(FILL, length, (("attn", count),), low, high, tuple(head), tuple(tail))
         exists = length >= len(head) + len(tail) and bool(every_layout(bare))
-        try:
+        refused = nullcontext() if exists else pytest.raises(PlaceError, match=r"do not fit|without a layout")
+        with refused:
             PlaceRule.of(value)
-        except PlaceError as error:
-            assert error.code == "E340"
-            assert not exists, (value, kinds)
-        else:
-            assert exists, value
 
 
 def test_counts_layouts_by_the_formula() -> None:
@@ -130,7 +126,7 @@ def test_counts_astronomic_numbers_at_once() -> None:
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"length": 3}, "E340", "length"),
-    ({"max_gap": 0, "length": 20, "head": ["attn"], "tail": ["attn"]}, "E340", "max_gap"),
+    ({"max_gap": 1, "length": 20, "head": ["attn"], "tail": ["attn"]}, "E340", "max_gap"),
     ({"max_gap": 0, "min_gap": 1}, "E341", "max_gap"),
     ({"min_gap": -1}, "E341", "min_gap"),
     ({"length": 0}, "E341", "length"),
