@@ -39,15 +39,15 @@ CODES: tuple[Code, ...] = (
         right="{type: moe, num_experts: 8, experts_per_token: 4, intermediate_size: 512}",
     ),
     Code(
-        "E240",
-        "a condition that nobody computed, shared",
-        "Sharing a condition means that one layer computes it and others read it. A featurizer's vector is there for "
-        "every layer that names it, without sharing.",
-        wrong="sharing: [{features: condition, among: adaptive}]  # whose condition is {type: featurizer, ...}",
-        right="operators: {adaptive: {condition: {type: running_mean, size: 64}}}",
+        "E235",
+        "a broken plug-in operator",
+        "Installed packages bring operators by the entry point group lfm_arch.operators. The one that this word names "
+        "cannot be imported, is no Operator, or declares another type than the entry point's name.",
+        wrong='[project.entry-points."lfm_arch.operators"]\nlong_conv = "their_package:NotAnOperator"',
+        right='[project.entry-points."lfm_arch.operators"]\nlong_conv = "their_package.long_conv:LongConv"',
     ),
     Code(
-        "E241",
+        "E240",
         "a whole matrix for every token",
         "The full adaptive operators generate a matrix as large as the weight itself. They do so once for a sequence.",
         wrong="{type: full_adaptive_linear, condition: {type: token, size: 64}}",

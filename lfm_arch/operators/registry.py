@@ -5,12 +5,15 @@ name: `long_conv = "their_package.long_conv:LongConv"`. They are looked up when 
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field, SerializeAsAny, WrapValidator
+from pydantic_core import PydanticCustomError
 
+from lfm_arch.core.errors import refuse
 from lfm_arch.operators.adaptive_conv.declaration import AdaptiveConv, SharedAdaptiveConv
 from lfm_arch.operators.adaptive_experts.declaration import AdaptiveExperts, SharedAdaptiveExperts
 from lfm_arch.operators.adaptive_linear.declaration import AdaptiveLinear, SharedAdaptiveLinear
@@ -44,27 +47,55 @@ _SHIPPED: Mapping[str, type[Operator]] = {each.model_fields["type"].default: eac
 
 
 @cache
-def plug_ins() -> Mapping[str, type[Operator]]:
-    """Load the operators of installed plug-in packages, by the word that specs write."""
-    found = {point.name: point.load() for point in entry_points(group="lfm_arch.operators")}
-    for word, operator in found.items():
-        assert issubclass(operator, Operator), f"plug-in {word!r} is {operator!r}, not an Operator"
-        declared = operator.model_fields["type"].default
-        assert declared == word, f"plug-in {word!r} declares type {declared!r}"
-        assert word not in _SHIPPED, f"plug-in {word!r} has the name of an operator that ships"
+def plug_ins() -> Mapping[str, EntryPoint]:
+    """Find the operators of installed plug-in packages, by the word that specs write; nothing is imported."""
+    return {point.name: point for point in entry_points(group="lfm_arch.operators") if point.name not in _SHIPPED}
+
+
+@cache
+def plug_in(word: str) -> type[Operator]:
+    """Import one of them.
+
+    Raises:
+        PydanticCustomError: E235, the plug-in is broken.
+    """
+    point = plug_ins()[word]
+    try:
+        found = point.load()
+    except Exception as error:
+        raise _broken(point, f"cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Operator)):
+        raise _broken(point, f"is {found!r}, not an Operator")
+    declared = found.model_fields["type"].default if "type" in found.model_fields else None
+    if declared != word:
+        raise _broken(point, f"declares the type {declared!r}")
     return found
 
 
+def _broken(point: EntryPoint, complaint: str) -> PydanticCustomError:
+    return refuse(
+        "E235",
+        "type",
+        f"the plug-in operator {point.name!r} ({point.value}) {complaint}",
+        because="an entry point of lfm_arch.operators names an Operator class whose type is the entry point's name",
+        help=f"repair or uninstall {point.dist.name if point.dist else 'the package that brings it'}",
+    )
+
+
 def operators() -> dict[str, type[Operator]]:
-    """Return every operator that a spec may name: those that ship, then plug-ins."""
-    return {**_SHIPPED, **plug_ins()}
+    """Return every operator that a spec may name: those that ship, then plug-ins that work."""
+    found = dict(_SHIPPED)
+    for word in plug_ins():
+        with suppress(PydanticCustomError):
+            found[word] = plug_in(word)
+    return found
 
 
 def _or_plug_in(value: Any, shipped: Callable[[Any], Any]) -> Any:
     word = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
     # the installed packages are only searched for a word that is not ours
     if isinstance(word, str) and word not in _SHIPPED and word in plug_ins():
-        return plug_ins()[word].model_validate(value)
+        return plug_in(word).model_validate(value)
     return shipped(value)
 
 

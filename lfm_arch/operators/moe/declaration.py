@@ -55,7 +55,16 @@ class MoE(Operator):
             "selection_bias": "feed_forward.expert_bias",
             "gate_up_proj": "feed_forward.experts.gate_up_proj",
             "down_proj": "feed_forward.experts.down_proj",
-        }
+        },
+        "deepseek_v3": {
+            "router": "mlp.gate",
+            "selection_bias": "mlp.gate.e_score_correction_bias",
+            "gate_up_proj": "mlp.experts.gate_up_proj",
+            "down_proj": "mlp.experts.down_proj",
+            "shared_gate_proj": "mlp.shared_experts.gate_proj",
+            "shared_up_proj": "mlp.shared_experts.up_proj",
+            "shared_down_proj": "mlp.shared_experts.down_proj",
+        },
     }
 
     @model_validator(mode="after")

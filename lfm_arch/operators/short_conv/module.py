@@ -19,8 +19,10 @@ class ShortConvModule(OperatorModule):
 
     def forward(self, x_BTD: Tensor, context: Context, state: State | None = None) -> Tensor:
         """Mix `x_BTD` along T; position t depends on positions t-K+1 ... t only."""
-        if context.new_mask_BT is not None:
-            x_BTD = x_BTD * context.new_mask_BT[..., None].to(x_BTD.dtype)
         gate_BTD, out_gate_BTD, u_BTD = self.in_proj(x_BTD).chunk(3, dim=-1)
-        mixed_BTD = causal_conv(gate_BTD * u_BTD, self.conv.weight, self.conv.bias, state, "window")
+        gated_BTD = gate_BTD * u_BTD
+        if context.new_mask_BT is not None:
+            # here and not at the input, where a bias would still let padding into the filter
+            gated_BTD = gated_BTD * context.new_mask_BT[..., None].to(gated_BTD.dtype)
+        mixed_BTD = causal_conv(gated_BTD, self.conv.weight, self.conv.bias, state, "window")
         return self.out_proj(out_gate_BTD * mixed_BTD)
