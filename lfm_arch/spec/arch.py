@@ -49,8 +49,8 @@ class DepthGroup(Part):
 class SharedWeights(Part):
     """Layers that own one copy of some weights; the first in the list owns, the others read."""
 
-    what: tuple[Literal["mixer", "channel", "layer"], ...]
-    """`layer` is everything, norms included."""
+    what: tuple[Literal["mixer", "channel", "norm", "layer"], ...]
+    """`norm` is all norms of the layer, `layer` is everything."""
     layers: tuple[int, ...]
     path: str = ""
 
