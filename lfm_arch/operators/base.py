@@ -29,10 +29,6 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    if TYPE_CHECKING:
-        # pydantic makes one for frozen models, which type checkers cannot see
-        def __hash__(self) -> int: ...
-
 
 class Operator(Part):
     """A token mixer or channel mixer inside a residual layer; `[batch, tokens, width]` in and out.
