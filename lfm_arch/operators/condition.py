@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from lfm_arch.core.cost import Cost
-from lfm_arch.core.errors import Diagnostic, GraphError, refuse
+from lfm_arch.core.errors import refuse
 from lfm_arch.core.state import StateSlot
 from lfm_arch.core.tensor import TensorType
 from lfm_arch.core.work import Workload
-from lfm_arch.operators.base import Operator, Part
+from lfm_arch.operators.base import Operator, Part, Role
 
 if TYPE_CHECKING:
     from lfm_arch.parts.condition import ConditionModule
@@ -50,12 +50,14 @@ class Condition(Part):
         del width, work
         return Cost()
 
-    def state(self) -> tuple[StateSlot, ...]:
+    def state(self, role: Role) -> tuple[StateSlot, ...]:
+        """Declare what is remembered, named by `role`: mixer and channel mixer of a layer may have a condition each."""
+        del role
         return ()
 
-    def build(self, width: int) -> "ConditionModule | None":
+    def build(self, width: int, role: Role) -> "ConditionModule | None":
         """Make the module that computes features from the stream; None when they come from elsewhere."""
-        del width
+        del width, role
         return None
 
 
@@ -109,9 +111,10 @@ class TokenCondition(_StreamCondition):
 
     type: Literal["token"] = "token"
 
-    def build(self, width: int) -> "ConditionModule":
+    def build(self, width: int, role: Role) -> "ConditionModule":
         from lfm_arch.parts.condition import TokenConditionModule
 
+        del role
         return TokenConditionModule(width, self.size)
 
 
@@ -127,17 +130,17 @@ class RunningMeanCondition(_StreamCondition):
             kernels=4,
         )
 
-    def state(self) -> tuple[StateSlot, ...]:
+    def state(self, role: Role) -> tuple[StateSlot, ...]:
         # the mean of projections is the projection of the mean, and `size` numbers are less to remember than a width
         return (
-            StateSlot("condition_sum", ("batch", self.size), precision="float32"),
-            StateSlot("condition_count", ("batch",), precision="float32"),
+            StateSlot(f"{role}_condition_sum", ("batch", self.size), precision="float32"),
+            StateSlot(f"{role}_condition_count", ("batch",), precision="float32"),
         )
 
-    def build(self, width: int) -> "ConditionModule":
+    def build(self, width: int, role: Role) -> "ConditionModule":
         from lfm_arch.parts.condition import RunningMeanConditionModule
 
-        return RunningMeanConditionModule(width, self.size)
+        return RunningMeanConditionModule(width, self.size, slot=f"{role}_condition")
 
 
 AnyCondition = Annotated[
@@ -164,7 +167,10 @@ class Conditioned(Operator):
 
     def state(self, width: int) -> tuple[StateSlot, ...]:
         del width
-        return self.source.state()
+        return self.source.state(self.roles[0])
+
+    def agrees_on(self, feature: str) -> Mapping[str, object]:
+        return {"condition.size": self.source.size} if feature == "condition" else super().agrees_on(feature)
 
 
 class OwnCondition(Conditioned):
@@ -173,28 +179,18 @@ class OwnCondition(Conditioned):
     condition: AnyCondition
     """Where the features come from: a featurizer, each token, or the running mean of the tokens."""
 
-    computes: ClassVar[tuple[str, ...]] = ("condition",)
+    @property
+    def computes(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The condition, unless a featurizer computed it already for every layer that names it."""
+        return () if isinstance(self.condition, FeaturizerCondition) else ("condition",)
 
     @property
     def source(self) -> Condition:
         return self.condition
 
-    def agrees_on(self, feature: str) -> Mapping[str, object]:
-        del feature
-        return {"condition.size": self.condition.size}
-
     def reader(self, feature: str) -> Operator:
-        if feature != "condition":
+        if feature not in self.computes:
             return super().reader(feature)
-        if isinstance(self.condition, FeaturizerCondition):
-            raise GraphError(
-                Diagnostic(
-                    "E240",
-                    f"layers that read the featurizer {self.condition.name!r} have no condition of their own to share",
-                    because="a featurizer is computed once already; every layer that names it reads the same vector",
-                    help="leave these layers out of the sharing, or use a condition of type token or running_mean",
-                )
-            )
         fields = {name: getattr(self, name) for name in type(self).model_fields if name not in ("type", "condition")}
         return self._reading(condition=SharedCondition(size=self.condition.size), **fields)
 
@@ -231,7 +227,7 @@ class SampleCondition(Conditioned):
         kind = value.get("type") if isinstance(value, dict) else None
         if kind in ("token", "running_mean"):
             raise refuse(
-                "E241",
+                "E240",
                 "type",
                 f"condition of type {kind} in an operator that generates whole matrices",
                 because="it would generate a matrix for every token; one for every sequence is what it can afford",

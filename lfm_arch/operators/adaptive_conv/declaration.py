@@ -59,7 +59,12 @@ class _AdaptiveConv(Conditioned):
         from lfm_arch.operators.adaptive_conv.module import AdaptiveConvModule
 
         return AdaptiveConvModule(
-            width, self.kernel_size, self.num_heads, self.head_dim, self.source.size, self.source.build(width)
+            width,
+            self.kernel_size,
+            self.num_heads,
+            self.head_dim,
+            self.source.size,
+            self.source.build(width, self.roles[0]),
         )
 
 

@@ -49,7 +49,9 @@ class _AdaptiveExperts(Conditioned):
     def build(self, width: int) -> "AdaptiveExpertsModule":
         from lfm_arch.operators.adaptive_experts.module import AdaptiveExpertsModule
 
-        return AdaptiveExpertsModule(width, self.num_experts, self.rank, self.source.size, self.source.build(width))
+        return AdaptiveExpertsModule(
+            width, self.num_experts, self.rank, self.source.size, self.source.build(width, self.roles[0])
+        )
 
 
 class AdaptiveExperts(_AdaptiveExperts, OwnCondition):
