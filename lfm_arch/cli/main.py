@@ -5,6 +5,7 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from lfm_arch.core.errors import LfmArchError
 
@@ -36,6 +37,11 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"lfm_arch.cli.{cmd_name}")
         return getattr(module, cmd_name)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names without importing what is behind them."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
