@@ -14,8 +14,9 @@ Ports, by what takes the value:
 
     featurizer   `raw` from its input; a port of its own `reads` from another featurizer; `weights` from its owner
     fusion       the name of the stream
-    layer        `stream`; below it `<slot>.<port>` with the slot `mixer`, `channel` or `norm`:
-                 `mixer.kv` a feature computed earlier, `channel.condition` a featurizer's output, `mixer.weights` weights
+    layer        `stream`; for its parts `<slot>.<port>`, the slot being `mixer`, `channel` or `norm`:
+                 `mixer.kv` a feature computed earlier, `channel.condition` a featurizer's output,
+                 `mixer.weights` the weights of the whole mixer
     final_norm   `stream`
     head         `stream`; `weights` from the featurizer it is tied to
     output       the name of the head
