@@ -24,7 +24,7 @@ from lfm_arch.core.state import StateSlot
 from lfm_arch.featurizers.base import Head
 from lfm_arch.graph.graph import Graph, Node
 from lfm_arch.lower.block import Block, clashing_slots, norm_names
-from lfm_arch.lower.initial import Initialiser, Part, construct, construct_meta
+from lfm_arch.lower.initial import Initialiser, Part, construct, construct_meta, leave_unset
 from lfm_arch.lower.model import Facts, Model
 from lfm_arch.lower.sharing import Owned, same_module, tie
 from lfm_arch.lower.writer import OPTIONS, write_forward
@@ -87,21 +87,18 @@ def parts(
         owned: finds the part, made earlier, whose weights this one shares. Without one a sharing part holds copies:
             for a caller who writes parts to disk one at a time, and leaves out what is not the part's own.
     """
+    wanted = initialise and device.type != "meta"
     with ExitStack() as stack:
-        initialiser = stack.enter_context(Initialiser.of(seed, branches(graph))) if initialise else None
+        initialiser = stack.enter_context(Initialiser.of(seed, branches(graph))) if wanted else None
         for node in graph:
             build = _builder(graph, node)
             if build is None or same_module(graph, node) != node.id:
                 continue
-            if device.type == "meta":
-                part = construct_meta(node.id, build)
-                part.module.to(dtype)
+            part = construct_meta(node.id, build) if device.type == "meta" else construct(node.id, build, seed)
+            if initialiser is None:
+                leave_unset(part, dtype=dtype, device=device)
             else:
-                part = construct(node.id, build, seed)
-                if initialiser is not None:
-                    initialiser.apply(part, dtype=dtype, device=device)
-                else:
-                    part.module.to(device, dtype)
+                initialiser.apply(part, dtype=dtype, device=device)
             tie(graph, node, part.module, owned)
             yield part
 
@@ -165,6 +162,7 @@ def facts(graph: Graph) -> Facts:
         causal=all(each.causal for node in graph.layers for each in _operators(node.part)),
         text_input=text_input,
         text_output=text_output,
+        prefix=next((node.part.streams for node in graph.of("fusion") if node.part.type == "prefix"), ()),
         vocab_size=getattr(text.get(text_input), "vocab_size", None),
     )
 

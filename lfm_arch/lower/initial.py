@@ -101,6 +101,22 @@ def construct_meta(name: str, build: Callable[[], nn.Module]) -> Part:
         return Part(name, build(), frozenset())
 
 
+def leave_unset(part: Part, *, dtype: torch.dtype, device: torch.device) -> None:
+    """Give every parameter its format and device but no values beyond those that the module set itself."""
+    done: dict[nn.Parameter, nn.Parameter] = {}
+    for prefix, module in part.module.named_modules():
+        for key, parameter in list(module.named_parameters(recurse=False)):
+            if parameter not in done:
+                raw = (f"{prefix}.{key}" if prefix else key) in part.raw
+                # converting what was never written would only cost time and memory
+                old = parameter.detach()
+                value = torch.empty(old.shape, dtype=dtype, device=device) if raw else old.to(device, dtype)
+                done[parameter] = nn.Parameter(value, requires_grad=parameter.requires_grad)
+            setattr(module, key, done[parameter])
+    if device.type != "cpu":
+        part.module.to(device)
+
+
 def derive(seed: int, *words: object) -> int:
     """Return the 32 bit seed of one named stream of random numbers."""
     text = "\x1f".join(map(str, (seed, *words)))

@@ -26,6 +26,8 @@ class Facts:
     text_input: str = ""
     """The input of token ids that a language model head predicts; empty when there is none."""
     text_output: str = ""
+    prefix: tuple[str, ...] = ()
+    """Streams in the order in which a prefix fusion joins them; empty for any other model."""
     vocab_size: int | None = None
     """Token ids that `text_input` takes."""
 

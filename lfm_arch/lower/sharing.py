@@ -62,9 +62,10 @@ def tie(graph: Graph, node: Node, module: nn.Module, owned: Owned) -> None:
         owner = owned(owner_id)
         if owner is None:
             continue
-        for name in _pieces(node, slot):
-            theirs, ours = (each.get_submodule(name) if name else each for each in (owner, module))
-            same = name and (slot == "norm" or getattr(node.part, slot) == getattr(graph[owner_id].part, slot))
+        # norms are shared by place: one of a layer without a channel mixer may serve one without a mixer
+        for name, their_name in zip(_pieces(node, slot), _pieces(graph[owner_id], slot), strict=True):
+            theirs, ours = owner.get_submodule(their_name), module.get_submodule(name)
+            same = slot == "norm" or (slot != WHOLE and getattr(node.part, slot) == getattr(graph[owner_id].part, slot))
             if same:
                 setattr(module, name, theirs)
             else:
