@@ -7,6 +7,7 @@
     |- BuildError           a directory or checkpoint cannot be written, read or matched
     |- QualityError         a candidate's quality cannot be measured
     |- SearchError          a study cannot start, go on or be read
+    |- InputError           raw input does not fit the model that it is given to
     `- UsageError           the command was called wrongly, exit code 2
 
 A user's mistake raises one of these, with every mistake of the pass at once. A broken invariant of ours is an
@@ -107,6 +108,10 @@ class QualityError(LfmArchError):
 
 class SearchError(LfmArchError):
     """A study cannot start, go on or be read."""
+
+
+class InputError(LfmArchError):
+    """Raw input (pixels, samples, ids) does not fit the model that it is given to."""
 
 
 class UsageError(LfmArchError):

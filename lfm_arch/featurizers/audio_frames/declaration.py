@@ -1,7 +1,7 @@
 """Audio frames: log-mel spectrogram of raw samples, then two convolutions along time.
 
-    m = log10(max(mel . |STFT(x)|^2, 1e-10)), moved to about -1 ... 1    num_mel_bins numbers every hop_length samples
-    y = gelu(conv_3,stride(gelu(conv_3(m))))                              one vector every hop_length * stride samples
+    m = (log10(max(mel . |STFT(x)|^2, 1e-10)) + 4) / 4     num_mel_bins numbers every hop_length samples
+    y = gelu(conv_3,stride(gelu(conv_3(m))))               one vector every hop_length * stride samples
 
 The window is a periodic Hann of n_fft samples, frames are centred on their hop, the mel scale is Slaney's with its
 area normalisation; that is how speech encoders since Whisper (Radford et al., arXiv:2212.04356) hear.
@@ -100,4 +100,5 @@ class AudioFrames(Featurizer):
             n_fft=self.n_fft,
             hop_length=self.hop_length,
             stride=self.stride,
+            kernel_size=KERNEL_SIZE,
         )
