@@ -39,4 +39,19 @@ CODES: tuple[Code, ...] = (
         wrong="model(text=[[1, 396, 2]], image=<an image of 4 patches>)",
         right="model(text=[[1, 396, 396, 396, 396, 2]], image=<an image of 4 patches>)",
     ),
+    Code(
+        "E805",
+        "a part without a name in a foreign family",
+        "Weights go to and from a Hugging Face family by tables of names that parts carry. A part that the family does"
+        " not have is in no table.",
+        wrong="an adaptive_linear in a model to be stored as lfm2",
+        right="the operators of LFM2: short_conv, attention, swiglu",
+    ),
+    Code(
+        "E806",
+        "a foreign checkpoint of another architecture",
+        "Every tensor of the checkpoint must be one of the architecture, of the same shape, and none may be missing.",
+        wrong="the weights of LFM2-700M for the spec of LFM2-350M",
+        right="the weights of LFM2-350M for the spec of LFM2-350M",
+    ),
 )

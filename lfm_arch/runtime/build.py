@@ -9,12 +9,13 @@ from torch import Tensor
 from lfm_arch.graph.graph import Graph
 from lfm_arch.lower.compile import lower, parts
 from lfm_arch.lower.model import Model
+from lfm_arch.lower.names import own_tensors
 from lfm_arch.lower.sharing import borrowed
 from lfm_arch.runtime.architecture import Architecture, Source, read
 from lfm_arch.runtime.card import Card
 from lfm_arch.runtime.checkpoint import refuse_in_use, write
 from lfm_arch.runtime.place import checked_device, checked_dtype
-from lfm_arch.runtime.weights import SHARD_BYTES, Entry, own_tensors
+from lfm_arch.runtime.weights import SHARD_BYTES, Entry
 
 
 def build(

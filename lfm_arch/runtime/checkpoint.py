@@ -19,10 +19,11 @@ from lfm_arch.graph.compile import compile_graph
 from lfm_arch.graph.identity import architecture_id
 from lfm_arch.lower.compile import lower
 from lfm_arch.lower.model import Model
+from lfm_arch.lower.names import own_tensors
 from lfm_arch.runtime.architecture import Architecture
 from lfm_arch.runtime.card import CARD, Card, Origin, make_card, read_card, readme, word
 from lfm_arch.runtime.place import checked_device, checked_dtype
-from lfm_arch.runtime.weights import SHARD_BYTES, Entry, Weights, WrittenFile, damaged, own_tensors, write_text
+from lfm_arch.runtime.weights import SHARD_BYTES, Entry, Weights, WrittenFile, damaged, write_text
 from lfm_arch.runtime.weights import write_weights as write_tensors
 from lfm_arch.spec.arch import ArchSpec
 from lfm_arch.spec.model import load_spec

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from lfm_arch.core.errors import BuildError, Diagnostic
 
@@ -59,13 +59,6 @@ class WrittenFile:
     name: str
     size_bytes: int
     sha256: str
-
-
-def own_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint: parameters and persistent buffers, a shared one under its first name."""
-    kept = module.state_dict().keys()
-    found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {name: tensor.detach() for name, tensor in found.items() if name in kept}
 
 
 def shards(entries: Sequence[Entry], limit: int = SHARD_BYTES) -> dict[str, list[Entry]]:
