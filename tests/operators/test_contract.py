@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
+from lfm_arch.operators.adaptive_conv.declaration import AdaptiveConv
+from lfm_arch.operators.adaptive_experts.declaration import AdaptiveExperts
+from lfm_arch.operators.adaptive_linear.declaration import AdaptiveLinear
 from lfm_arch.operators.attention.declaration import Attention, Rope, SharedKVAttention
 from lfm_arch.operators.base import Operator
+from lfm_arch.operators.condition import FeaturizerCondition, RunningMeanCondition, TokenCondition
 from lfm_arch.operators.contract import check_operator
+from lfm_arch.operators.full_adaptive_experts.declaration import FullAdaptiveExperts
+from lfm_arch.operators.full_adaptive_linear.declaration import FullAdaptiveLinear
 from lfm_arch.operators.mlp.declaration import MLP
 from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.registry import OPERATORS
@@ -36,6 +42,16 @@ def _attention(**fields: Any) -> Attention:
 _ROPE = Rope(theta=1e4)
 _WINDOWED = _attention(qk_norm="rms", rope=_ROPE, window_size=3, gate="per_head")
 _FULL = _attention(qk_norm="rms", rope=_ROPE)
+_SPEAKER = FeaturizerCondition(name="speaker", size=5)
+_ADAPTIVE: tuple[Operator, ...] = tuple(
+    operator
+    for condition in (_SPEAKER, TokenCondition(size=5), RunningMeanCondition(size=5))
+    for operator in (
+        AdaptiveLinear(rank=4, condition=condition, bias=condition is not _SPEAKER),
+        AdaptiveExperts(num_experts=3, rank=2, condition=condition),
+        AdaptiveConv(kernel_size=3, num_heads=3, head_dim=5, condition=condition),
+    )
+)
 
 EXAMPLES: tuple[Example, ...] = (
     Example(ShortConv(kernel_size=3)),
@@ -73,6 +89,10 @@ EXAMPLES: tuple[Example, ...] = (
             shared_intermediate_size=12,
         )
     ),
+    *(Example(operator) for operator in _ADAPTIVE),
+    *(Example(operator.reader("condition"), owner=operator) for operator in _ADAPTIVE if operator.computes),
+    *(Example(FullAdaptiveLinear(condition=_SPEAKER, bias=bias)) for bias in (False, True)),
+    *(Example(FullAdaptiveExperts(num_experts=3, condition=_SPEAKER, bias=bias)) for bias in (False, True)),
 )
 
 
