@@ -20,10 +20,8 @@ from lfm_arch.operators.base import Operator
 from lfm_arch.operators.norm import Norm, Placement, norms_per_layer
 from lfm_arch.spec.arch import Layer
 
-WEIGHT_BYTES: Mapping[str, float] = {"f32": 4.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
-"""Bytes for each weight: `q8_0` and `q4_0` are llama.cpp's blocks of 32 weights with one 16 bit scale."""
 CACHE_BYTES = 2
-"""Bytes of a cached element where nothing else is said: 16 bit."""
+"""Bytes of a cached element where nothing else is said: 16 bit. Other formats belong to a deployment, see hardware."""
 
 
 class LayerParts(NamedTuple):
@@ -121,10 +119,6 @@ class Totals:
         """Full windows and fixed state of one sequence, 16 bit elements except float32 accumulators."""
         sixteen = self.window_elements + self.fixed_state_elements - self.float32_elements
         return CACHE_BYTES * sixteen + 4 * self.float32_elements
-
-    def weight_bytes(self, weights: str) -> float:
-        """Bytes of all weights in one format of `WEIGHT_BYTES`."""
-        return self.params * WEIGHT_BYTES[weights]
 
     def cache_bytes(self, context: int) -> int:
         """All remembered state of one sequence after `context` tokens, at least as many as the longest window."""
