@@ -12,7 +12,7 @@ from lfm_arch.lower.model import Model
 from lfm_arch.lower.names import own_tensors
 from lfm_arch.lower.sharing import borrowed
 from lfm_arch.runtime.architecture import Architecture, Source, read
-from lfm_arch.runtime.card import Card
+from lfm_arch.runtime.card import Card, make_card
 from lfm_arch.runtime.checkpoint import refuse_in_use, write
 from lfm_arch.runtime.place import checked_device, checked_dtype
 from lfm_arch.runtime.weights import SHARD_BYTES, Entry
@@ -71,8 +71,9 @@ def build_directory(
     """
     place, dtype = checked_device(device), checked_dtype(dtype)
     refuse_in_use(directory.absolute(), force=force)
-    outline = own_tensors(lower(made.graph, device="meta", dtype=dtype))
-    entries = [Entry.of(name, tensor) for name, tensor in outline.items()]
+    outline = lower(made.graph, device="meta", dtype=dtype)
+    _check_counts(made, outline)
+    entries = [Entry.of(name, tensor) for name, tensor in own_tensors(outline).items()]
     meta = place.type == "meta"
     announce(0 if meta else sum(entry.size_bytes for entry in entries))
     order = {entry.name: entry for entry in entries}
@@ -93,6 +94,18 @@ def build_directory(
         shard_bytes=shard_bytes,
         progress=progress,
     )
+
+
+def build_outline(made: Architecture, *, dtype: str | torch.dtype = torch.float32, seed: int = 0) -> Card:
+    """Build on the meta device, compare the module with the graph's counts, and return the card of it."""
+    dtype = checked_dtype(dtype)
+    _check_counts(made, lower(made.graph, device="meta", dtype=dtype))
+    return make_card(made, dtype=dtype, seed=seed, origin="none")
+
+
+def _check_counts(made: Architecture, outline: Model) -> None:
+    counted, built = made.totals.params, sum(parameter.numel() for parameter in outline.parameters())
+    assert built == counted, f"the module has {built:,} parameters, the graph counts {counted:,}"
 
 
 def first_tensors(graph: Graph, *, device: torch.device, dtype: torch.dtype, seed: int) -> Iterator[tuple[str, Tensor]]:

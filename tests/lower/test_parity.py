@@ -48,6 +48,7 @@ SWIGLU = SwiGLU(intermediate_size=48)
 EXPERTS = MoE(
     num_experts=8, experts_per_token=2, intermediate_size=24, router="sigmoid", selection_bias=True, scale=1.5
 )
+ROPE = {"rope_type": "default", "rope_theta": 1e6}
 SIZES: dict[str, Any] = {
     "vocab_size": VOCAB,
     "hidden_size": WIDTH,
@@ -65,7 +66,9 @@ def of_layers(*layers: Any) -> ArchSpec:
 
 def lfm2() -> tuple[Any, ArchSpec]:
     kinds = ["conv", "conv", "full_attention", "conv", "full_attention"]
-    config = Lfm2Config(**SIZES, num_hidden_layers=5, layer_types=kinds, block_auto_adjust_ff_dim=False, rope_theta=1e6)
+    config = Lfm2Config(
+        **SIZES, num_hidden_layers=5, layer_types=kinds, block_auto_adjust_ff_dim=False, rope_parameters=ROPE
+    )
     return Lfm2ForCausalLM(config), of_layers(*(layer(MIXERS[kind], SWIGLU) for kind in kinds))
 
 
@@ -82,7 +85,7 @@ def lfm2_moe() -> tuple[Any, ArchSpec]:
         routed_scaling_factor=1.5,
         use_expert_bias=True,
         norm_topk_prob=True,
-        rope_theta=1e6,
+        rope_parameters=ROPE,
     )
     channels = [SWIGLU, SWIGLU, EXPERTS, EXPERTS]
     pairs = zip(kinds, channels, strict=True)
