@@ -1,7 +1,7 @@
 """One candidate on the page: its figures, its architecture, where its time goes, how it was measured, its spec."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lfm_arch.core.units import count, seconds, size
@@ -55,15 +55,16 @@ def leaves(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return unfolded
 
 
-BOUNDS = {
-    "compute": ("compute", "matmul arithmetic"),
+BOUNDS: Mapping[str, tuple[str, str]] = {
     "weights": ("weights", "reading weights"),
-    "attention": ("attention-bound", "attention arithmetic"),
-    "cache": ("cache", "reading the KV cache"),
-    "state": ("state", "reading fixed state"),
-    "overhead": ("overhead", "kernel overhead"),
+    "matmul": ("compute", "arithmetic on weights"),
+    "kv": ("cache", "reading the KV cache"),
+    "attention": ("attention-bound", "arithmetic between tokens"),
+    "state": ("state", "fixed state"),
+    "elementwise": ("elementwise", "norms, gates, residuals"),
+    "overhead": ("overhead", "kernel launches"),
 }
-"""Bound -> (colour, words)."""
+"""What takes the time -> (colour and CSS class, words)."""
 
 
 def _cost_bars(record: Record) -> Markup | None:
@@ -75,7 +76,7 @@ def _cost_bars(record: Record) -> Markup | None:
         bound = str(layer.get("bound") or "unknown")
         taken = float(layer.get("seconds") or 0.0)
         title = f"layer {number}: {layer.get('mixer') or 'no mixer'}, {seconds(taken)}, bound by {bound}"
-        bars.append(chart.Column(str(number), ((bound if bound in BOUNDS else "unknown", taken),), title))
+        bars.append(chart.Column(str(number), ((BOUNDS[bound][0] if bound in BOUNDS else "unknown", taken),), title))
     used = {part for bar in bars for part, _ in bar.parts}
     svg = chart.columns(
         bars,
@@ -83,7 +84,7 @@ def _cost_bars(record: Record) -> Markup | None:
         y_format=lambda value: seconds(value) if value else "0",
         name="seconds by layer",
     )
-    key = [(colour, "", words) for bound, (colour, words) in BOUNDS.items() if bound in used]
+    key = [(colour, "", words) for colour, words in BOUNDS.values() if colour in used]
     return element("figure", element("h3", "Modelled time of each layer in one decode step"), Markup(svg), legend(key))
 
 

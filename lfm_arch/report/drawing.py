@@ -66,9 +66,10 @@ def _tile(row: Mapping[str, Any]) -> Markup:
     mixer, channel = str(row.get("mixer") or ""), str(row.get("channel") or "")
     kind = kind_of(str(row.get("mixer_type") or mixer.split()[0] if mixer else ""), windowed=bool(row.get("windowed")))
     links = [str(link) for link in row.get("links", ())]
-    numbers = [str(row["layers"])] if row.get("layers") else []
-    if row.get("params"):
-        numbers.append(count(float(row["params"])))
+    numbers = [f"layers {row['layers']}"] if row.get("layers") else []
+    params = (row.get("each") or row).get("params")
+    if params:
+        numbers.append(f"{count(float(params))} parameters each")
     return element(
         "div",
         element("div", mixer.replace("_", " ") or "no mixer", class_=f"mixer {kind}"),

@@ -1,7 +1,6 @@
 """The page of a search: what was found, what it costs, why the rest was discarded, and what every number stands on."""
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 from lfm_arch.core.errors import Diagnostic, SearchError
 from lfm_arch.core.units import seconds
 from lfm_arch.report import chart
+from lfm_arch.report.assets import read
 from lfm_arch.report.candidate import anchor, figure, panel, plain, words
 from lfm_arch.report.markup import Markup, card, element, legend, page, table, tiles
 from lfm_arch.search.record import Record, Value
@@ -72,14 +72,9 @@ def study_page(summary: StudySummary, records: Sequence[Record]) -> str:
     return page(
         f"{summary.name} on {summary.hardware_title}",
         *_frame(summary, sections),
-        style=asset("style.css"),
-        script=asset("script.js"),
+        style=read("style.css"),
+        script=read("script.js"),
     )
-
-
-def asset(name: str) -> str:
-    """Read a file that is written into every page."""
-    return (resources.files("lfm_arch.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _frame(summary: StudySummary, sections: Sequence[Markup]) -> list[Markup]:
