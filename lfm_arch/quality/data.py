@@ -91,10 +91,11 @@ def _corpus(name: str, files: list[tuple[str, Path]]) -> Corpus:
     validation: list[bytes] = []
     taken = 0
     for relative, path in files:
-        content = path.read_bytes()
-        if taken + len(content) > LARGEST:
+        # the size is asked first: a folder may hold a file that does not fit into memory
+        taken += path.stat().st_size
+        if taken > LARGEST:
             break
-        taken += len(content)
+        content = path.read_bytes()
         mark = int.from_bytes(hashlib.sha256(relative.encode()).digest()[:4], "big")
         (validation if mark % VALIDATION_SHARE == 0 else train).append(content)
     return _checked(name, train, validation, len(train) + len(validation))

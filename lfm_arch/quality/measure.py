@@ -1,0 +1,210 @@
+"""Measured quality of an architecture: its small replica, trained for minutes, not for months.
+
+    measure(spec, QualitySettings(), seeds=(0, 1, 2))
+
+What the numbers are: bits for each byte of text that was held out, and accuracy on a synthetic recall task, of a
+replica with the candidate's mix of layers. What they are not: the quality of the full model after full training. They
+order candidates that were all measured alike, and only where they differ by more than the spread over seeds.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from lfm_arch.core.units import Count, Seconds
+from lfm_arch.graph.compile import compile_graph
+from lfm_arch.graph.count import totals
+from lfm_arch.graph.graph import Graph
+from lfm_arch.graph.identity import architecture_id
+from lfm_arch.lower.compile import lower
+from lfm_arch.quality.data import Corpus, standard_library
+from lfm_arch.quality.replica import Reduction, Replica, replica
+from lfm_arch.quality.tasks import NextByte, RecallTask
+from lfm_arch.quality.trainer import Plan, evaluate, train, use_all_cores
+from lfm_arch.spec.arch import ArchSpec
+
+TEST_SEED = 2**31 - 1
+"""Draws the tested recall sequences, apart from every training seed."""
+
+
+class QualitySettings(BaseModel):
+    """How quality is measured; part of a study, and of every record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    tokens: Count = 200_000
+    """Bytes of text that each replica is trained on."""
+    batch_size: Annotated[int, Field(ge=1)] = 4
+    sequence_length: Annotated[int, Field(ge=16)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    init_scale: Annotated[float, Field(gt=0)] = 5.0
+    precision: Literal["bf16", "f32"] = "bf16"
+    validation_windows: Annotated[int, Field(ge=1)] = 256
+    """Windows of `sequence_length` bytes of the held-out text that are scored."""
+    replica: Reduction = Reduction()
+    recall: RecallTask | None = RecallTask()
+    """Null measures text alone."""
+    recall_tokens: Count = 200_000
+    recall_batch_size: Annotated[int, Field(ge=1)] = 16
+    recall_tests: Annotated[int, Field(ge=1)] = 128
+    """Tested sequences."""
+    time_limit_s: Seconds = 300
+    """Of one training; a candidate that needs longer is a failure."""
+
+    def text_plan(self) -> Plan:
+        return self._plan(self.tokens, self.batch_size, self.sequence_length)
+
+    def recall_plan(self, task: RecallTask) -> Plan:
+        return self._plan(self.recall_tokens, self.recall_batch_size, task.sequence_length)
+
+    def _plan(self, tokens: int, batch_size: int, sequence_length: int) -> Plan:
+        return Plan(
+            tokens=tokens,
+            batch_size=batch_size,
+            sequence_length=sequence_length,
+            learning_rate=self.learning_rate,
+            init_scale=self.init_scale,
+            precision=self.precision,
+            time_limit_s=self.time_limit_s,
+        )
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Quality of one architecture, value by value, and all that it depends on."""
+
+    bits_per_byte: tuple[float, ...]
+    """One for each seed."""
+    recall: tuple[float, ...]
+    """Accuracy, one for each seed; empty when the task was left out."""
+    seeds: tuple[int, ...]
+    tokens: int
+    """Trained on for one seed, text and recall together."""
+    seconds: float
+    """All seeds together, validation included."""
+    params: int
+    """Of the replica."""
+    replica_id: str
+    replica: Replica
+    data: dict[str, str | int]
+    threads: int
+    kind: Literal["measured"] = "measured"
+
+    @property
+    def bits_per_byte_mean(self) -> float:
+        return fmean(self.bits_per_byte)
+
+    @property
+    def bits_per_byte_spread(self) -> float | None:
+        """Standard deviation over seeds; None of a single one."""
+        return stdev(self.bits_per_byte) if len(self.bits_per_byte) > 1 else None
+
+    @property
+    def recall_mean(self) -> float | None:
+        return fmean(self.recall) if self.recall else None
+
+    @property
+    def recall_spread(self) -> float | None:
+        return stdev(self.recall) if len(self.recall) > 1 else None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a record keeps."""
+        return {
+            "bits_per_byte": list(self.bits_per_byte),
+            "recall": list(self.recall),
+            "seeds": list(self.seeds),
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 2),
+            "replica": self.replica.words,
+            "replica_notes": list(self.replica.notes),
+            "replica_params": self.params,
+            "replica_id": self.replica_id,
+            **{f"replica_{name}": value for name, value in self.replica.numbers.items()},
+            **self.data,
+            "threads": self.threads,
+            "torch": torch.__version__,
+        }
+
+
+def measure(
+    spec: ArchSpec,
+    settings: QualitySettings,
+    seeds: Sequence[int] = (0,),
+    *,
+    corpus: Corpus | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Measurement:
+    """Train and score the replica of `spec`, once for each seed.
+
+    Args:
+        spec: the full architecture.
+        settings: equal settings make values comparable.
+        seeds: each draws its own starting weights and batches; the same seeds for all candidates pair their noise.
+        corpus: what to read; the Python standard library's sources when left out.
+        stop: asked before every step.
+
+    Raises:
+        QualityError: E911, there is no replica; E921, it diverged; E922, it took too long.
+        StoppedError: `stop` said so.
+    """
+    assert seeds, "no seed, no measurement"
+    corpus = corpus or standard_library()
+    threads = use_all_cores()
+    small = replica(spec, settings.replica)
+    graph = compile_graph(small.spec)
+    started = time.perf_counter()
+    bits, recall, tokens = [], [], 0
+    for seed in seeds:
+        value, trained = _bits_per_byte(graph, settings, corpus, seed, stop)
+        bits.append(value)
+        tokens = trained
+        if settings.recall is not None:
+            accuracy, trained = _recall(graph, settings, settings.recall, seed, stop)
+            recall.append(accuracy)
+            tokens += trained
+    return Measurement(
+        bits_per_byte=tuple(bits),
+        recall=tuple(recall),
+        seeds=tuple(seeds),
+        tokens=tokens,
+        seconds=time.perf_counter() - started,
+        params=totals(graph).params,
+        replica_id=architecture_id(graph),
+        replica=small,
+        data=corpus.describe(),
+        threads=threads,
+    )
+
+
+def _bits_per_byte(
+    graph: Graph, settings: QualitySettings, corpus: Corpus, seed: int, stop: Callable[[], bool]
+) -> tuple[float, int]:
+    plan = settings.text_plan()
+    text = NextByte(
+        corpus.train,
+        corpus.validation,
+        batch_size=plan.batch_size,
+        sequence_length=plan.sequence_length,
+        seed=seed,
+    )
+    model = lower(graph, seed=seed)
+    trained = train(model, text.batch_of, plan, stop=stop)
+    nats, _ = evaluate(model, text.validation(settings.validation_windows), plan)
+    return nats / math.log(2), trained.tokens
+
+
+def _recall(
+    graph: Graph, settings: QualitySettings, task: RecallTask, seed: int, stop: Callable[[], bool]
+) -> tuple[float, int]:
+    plan = settings.recall_plan(task)
+    model = lower(graph, seed=seed)
+    trained = train(model, lambda step: task.batch(plan.batch_size, seed * 1_000_003 + step), plan, stop=stop)
+    tests = [task.batch(settings.recall_tests, TEST_SEED, distance=task.distance)]
+    _, accuracy = evaluate(model, tests, plan)
+    return accuracy, trained.tokens

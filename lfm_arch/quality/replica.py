@@ -1,0 +1,217 @@
+"""A small model that stands for a large one: narrower, shallower, over bytes, otherwise the same architecture.
+
+The rule is fixed by divisors, not by target sizes, so a larger candidate has a larger replica:
+
+    width        hidden_size / width_divisor, to a multiple of 8; intermediate sizes, ranks and condition sizes likewise
+    depth        layers / depth_divisor; which layers, see `depth.py`
+    heads        head_dim at most `head_dim`; as many heads as keep num_heads * head_dim / hidden_size; the number of
+                 key/value heads that divides them and is nearest to the original share
+    windows      window_size / context_divisor: the training's sequences are shorter than the deployment's
+    experts      at most `max_experts`, as many per token as keep the share that is active
+    vocabulary   the 256 bytes
+    kept         order of the layers, kernel sizes, norms, rotary bases, which layers share or have experts
+
+What a replica measures is how such a mix of layers learns from little data at small size. It is not the candidate's
+quality after full training.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lfm_arch.core.errors import Diagnostic, QualityError
+from lfm_arch.featurizers.token_embedding.declaration import TokenEmbedding
+from lfm_arch.operators.base import Part
+from lfm_arch.quality.depth import kept_layers
+from lfm_arch.quality.sharing import shared_features, shared_weights
+from lfm_arch.spec.arch import ArchSpec, ExpertPlacement, Layer
+
+VOCAB_SIZE = 256
+_WIDTHS = ("intermediate_size", "shared_intermediate_size")
+_RANKS = ("rank", "size")
+
+
+class Reduction(BaseModel):
+    """By how much a replica is smaller."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    width_divisor: Annotated[float, Field(ge=1)] = 32
+    depth_divisor: Annotated[float, Field(ge=1)] = 2
+    head_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 16
+    max_experts: Annotated[int, Field(ge=2)] = 8
+    context_divisor: Annotated[float, Field(ge=1)] = 16
+
+
+@dataclass(frozen=True)
+class Replica:
+    """The small architecture, and what was done to get it."""
+
+    spec: ArchSpec
+    words: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the reduction could not keep."""
+
+
+def replica(spec: ArchSpec, rule: Reduction) -> Replica:
+    """Reduce `spec`.
+
+    Raises:
+        QualityError: E911, the architecture cannot be reduced to a text model over bytes.
+    """
+    notes: list[str] = []
+    text, head = _text_and_head(spec, notes)
+    kept, groups = kept_layers(spec, rule.depth_divisor)
+    width = max(8, 8 * round(spec.hidden_size / rule.width_divisor / 8))
+    scale = _Scale(spec.hidden_size, width, rule)
+    layers = tuple(scale.layer(spec.layers[number], number) for number in kept)
+    new = {number: place for place, number in enumerate(kept)}
+    moe: list[ExpertPlacement] = []
+    for entry in spec.moe:
+        places = tuple(new[number] for number in entry.layers if number in new)
+        if places:
+            moe.append(ExpertPlacement(layers=places, experts=scale.fields(entry.experts), path=entry.path))
+        else:
+            notes.append(f"none of the {len(entry.layers)} layers with experts was kept")
+    untied = {} if head.tied_to is not None else {"vocab_size": VOCAB_SIZE}
+    try:
+        small = ArchSpec(
+            name=f"{spec.name}-replica",
+            hidden_size=width,
+            featurizers={text: scale.part(spec.featurizers[text], {"vocab_size": VOCAB_SIZE})},
+            layers=layers,
+            groups=groups,
+            shared_weights=shared_weights(spec, kept, layers, notes),
+            shared_features=shared_features(spec, kept, layers, notes),
+            moe=tuple(moe),
+            final_norm=spec.final_norm,
+            heads={name: scale.part(each, untied) for name, each in spec.heads.items() if each is head},
+        )
+    except ValidationError as error:
+        raise _impossible(f"the reduced architecture is not legal: {_first(error)}") from error
+    return Replica(small, _words(spec, small, rule), _numbers(spec, small, kept, rule), tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    before: int
+    after: int
+    rule: Reduction
+
+    def layer(self, layer: Layer, number: int) -> Layer:
+        for operator in (layer.mixer, layer.channel):
+            if operator is not None and operator.reads:
+                read = ", ".join(operator.reads.values())
+                raise _impossible(f"layer {number} reads {read}, which a text of bytes cannot feed")
+        mixer, channel = (None if each is None else self.part(each) for each in (layer.mixer, layer.channel))
+        return layer.model_copy(update={"mixer": mixer, "channel": channel})
+
+    def part(self, part: Part, changes: Mapping[str, Any] | None = None) -> Any:
+        fields = self.fields(part.model_dump()) | dict(changes or {})
+        try:
+            return type(part).model_validate(fields)
+        except ValidationError as error:
+            raise _impossible(f"{getattr(part, 'type', part)} has no legal reduction: {_first(error)}") from error
+
+    def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Scale the fields that are known by name, down through nested ones; keep the others."""
+        scaled = {name: self._value(name, value) for name, value in fields.items()}
+        if isinstance(fields.get("num_heads"), int):
+            scaled |= self._heads(fields)
+        if isinstance(fields.get("num_experts"), int):
+            experts = min(fields["num_experts"], self.rule.max_experts)
+            scaled["num_experts"] = experts
+            if isinstance(fields.get("experts_per_token"), int):
+                share = fields["experts_per_token"] / fields["num_experts"]
+                scaled["experts_per_token"] = min(experts, max(1, round(share * experts)))
+        return scaled
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self.fields(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            return value
+        if name in _WIDTHS:
+            return max(8, 8 * round(value * self.after / self.before / 8))
+        if name in _RANKS:
+            return max(2, round(value * self.after / self.before))
+        if name == "window_size":
+            return max(2, round(value / self.rule.context_divisor))
+        return min(value, self.rule.head_dim) if name == "head_dim" else value
+
+    def _heads(self, fields: Mapping[str, Any]) -> dict[str, int]:
+        old_dim = fields.get("head_dim")
+        if not isinstance(old_dim, int):
+            old_dim = self.before // fields["num_heads"]
+        dim = min(old_dim, self.rule.head_dim)
+        heads = max(1, round(fields["num_heads"] * old_dim / self.before * self.after / dim))
+        if not isinstance(fields.get("num_kv_heads"), int):
+            return {"num_heads": heads}
+        wanted = fields["num_kv_heads"] / fields["num_heads"] * heads
+        divisors = [count for count in range(1, heads + 1) if heads % count == 0]
+        return {"num_heads": heads, "num_kv_heads": min(divisors, key=lambda count: abs(log(count / wanted)))}
+
+
+def _text_and_head(spec: ArchSpec, notes: list[str]) -> tuple[str, Any]:
+    texts = [name for name, each in spec.featurizers.items() if isinstance(each, TokenEmbedding)]
+    heads = [each for each in spec.heads.values() if getattr(each, "type", "") == "lm_head"]
+    if len(texts) != 1 or len(heads) != 1:
+        raise _impossible(
+            f"it has {len(texts)} token embeddings and {len(heads)} language model heads, one each is needed"
+        )
+    dropped = [name for name in spec.featurizers if name not in texts]
+    if dropped:
+        notes.append(f"without the inputs {', '.join(dropped)}: only its text side is measured")
+    return texts[0], heads[0]
+
+
+def _impossible(message: str) -> QualityError:
+    return QualityError(
+        Diagnostic(
+            "E911",
+            message,
+            because="quality is measured on a narrower, shallower replica that predicts the next byte of a text",
+            help="see `lfm-arch explain E911`; `quality: none` in a study searches on costs alone",
+        )
+    )
+
+
+def _first(error: ValidationError) -> str:
+    each = error.errors()[0]
+    return f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+
+
+def layout(spec: ArchSpec) -> str:
+    """Write the mixers as one letter each: A attention, S windowed attention, the first letter of others, - none."""
+    letters = []
+    for layer in spec.layers:
+        mixer = layer.mixer
+        kind = "-" if mixer is None else getattr(mixer, "type", "?")
+        if kind == "attention":
+            kind = "A" if getattr(mixer, "window_size", None) is None else "S"
+        letters.append({"short_conv": "c"}.get(kind, kind[0]))
+    return "".join(letters)
+
+
+def _words(spec: ArchSpec, small: ArchSpec, rule: Reduction) -> str:
+    return (
+        f"hidden_size {spec.hidden_size} -> {small.hidden_size} (1/{rule.width_divisor:g}, inner sizes likewise), "
+        f"{len(spec.layers)} -> {len(small.layers)} layers (1/{rule.depth_divisor:g}, each mixer keeps its share and "
+        f"the order), heads of at most {rule.head_dim}, windows 1/{rule.context_divisor:g}, at most "
+        f"{rule.max_experts} experts, {VOCAB_SIZE} bytes as vocabulary; kernel sizes, norms, sharing and expert "
+        f"placement kept"
+    )
+
+
+def _numbers(spec: ArchSpec, small: ArchSpec, kept: tuple[int, ...], rule: Reduction) -> dict[str, Any]:
+    return {
+        "rule": rule.model_dump(),
+        "hidden_size": [spec.hidden_size, small.hidden_size],
+        "layers": [len(spec.layers), len(small.layers)],
+        "layout": [layout(spec), layout(small)],
+        "kept": list(kept),
+    }

@@ -1,0 +1,215 @@
+"""The one small trainer: a fixed number of tokens through a small model, the same way for every candidate.
+
+AdamW, one learning rate with warm-up and a cosine down to a twentieth, gradients clipped, bfloat16 products where that
+is faster. Matrices start `init_scale` times wider than the released models' range of 0.02, which is meant for widths of
+about 2,000: without it small models spend a short training growing their weights. The settings were tuned once, on
+LFM2's replica, and are the same for every architecture; `search/LOG.md` has the measurements.
+
+Equal model, batches, plan and number of threads give equal results, bit for bit.
+
+Axes: B batch, T tokens, V vocabulary, P positions, E experts.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from lfm_arch.core.errors import Diagnostic, QualityError
+from lfm_arch.core.units import Count, Seconds
+
+IGNORED = -100
+"""A target that is not scored."""
+_BALANCE = 0.01
+"""Weight of the loss that keeps experts in use."""
+
+Batch = tuple[Tensor, Tensor]
+"""Token ids and targets, both `[B, T]`."""
+
+
+class Plan(BaseModel):
+    """How a small model is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    tokens: Count
+    """Positions trained on, rounded up to whole batches."""
+    batch_size: Annotated[int, Field(ge=1)]
+    sequence_length: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    init_scale: Annotated[float, Field(gt=0)] = 5.0
+    """Factor on the starting values of all matrices but depthwise filters."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Part of the steps over which the learning rate rises."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient."""
+    precision: Literal["bf16", "f32"] = "bf16"
+    """Format of products; weights and sums stay float32."""
+    time_limit_s: Seconds = 300
+
+    @property
+    def steps(self) -> int:
+        return max(1, math.ceil(self.tokens / (self.batch_size * self.sequence_length)))
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of one step."""
+        warm = max(1, round(self.warmup * self.steps))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        done = (step - warm) / max(1, self.steps - warm)
+        return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training did."""
+
+    loss: float
+    """Mean loss of the last tenth of the steps, in nats."""
+    tokens: int
+    seconds: float
+
+
+class StoppedError(Exception):
+    """Somebody asked for the end before the training was done."""
+
+
+def use_all_cores() -> int:
+    """Let torch use the processors that this process may run on, unless OMP_NUM_THREADS is set; return how many."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(allowed)
+    return torch.get_num_threads()
+
+
+def train(
+    model: nn.Module, batch_of: Callable[[int], Batch], plan: Plan, *, stop: Callable[[], bool] = lambda: False
+) -> Training:
+    """Train `model` in place.
+
+    Args:
+        model: token ids to logits, `[B, T] -> [B, T, V]`; one that takes `observed` shows its routers in it.
+        batch_of: gives the batch of one step, from its number alone.
+        plan: how long and how fast.
+        stop: asked before every step.
+
+    Raises:
+        QualityError: E921, the loss is no number any more; E922, it takes longer than the plan allows.
+        StoppedError: `stop` said so.
+    """
+    widen(model, plan.init_scale)
+    optimizer = _optimizer(model, plan)
+    has_router = any(hasattr(module, "router") for module in model.modules())
+    parameters = list(model.parameters())
+    tail: list[Tensor] = []
+    started = time.perf_counter()
+    model.train()
+    for step in range(plan.steps):
+        if stop():
+            raise StoppedError
+        if time.perf_counter() - started > plan.time_limit_s:
+            raise _too_slow(plan, step)
+        for group in optimizer.param_groups:
+            group["lr"] = plan.rate(step)
+        ids_BT, targets_BT = batch_of(step)
+        observed: dict[str, list[Tensor]] = {}
+        with _products(plan):
+            logits_BTV = model(ids_BT, observed=observed) if has_router else model(ids_BT)
+        loss = F.cross_entropy(logits_BTV.flatten(0, 1).float(), targets_BT.flatten(), ignore_index=IGNORED)
+        optimizer.zero_grad(set_to_none=True)
+        (loss + _BALANCE * _imbalance(observed)).backward()
+        norm = nn.utils.clip_grad_norm_(parameters, plan.clip)
+        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+            raise _diverged(step, plan, loss.item())
+        optimizer.step()
+        if step >= plan.steps - max(1, plan.steps // 10):
+            tail.append(loss.detach())
+    return Training(
+        loss=torch.stack(tail).mean().item(),
+        tokens=plan.steps * plan.batch_size * plan.sequence_length,
+        seconds=time.perf_counter() - started,
+    )
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, batches: list[Batch], plan: Plan) -> tuple[float, float]:
+    """Score a trained model.
+
+    Returns:
+        The mean loss in nats, and the share of targets that had the highest score.
+
+    Raises:
+        QualityError: E921, the loss is no number.
+    """
+    model.eval()
+    loss = right = scored = 0.0
+    for ids_BT, targets_BT in batches:
+        with _products(plan):
+            logits_BTV = model(ids_BT)
+        flat = logits_BTV.flatten(0, 1).float()
+        loss += F.cross_entropy(flat, targets_BT.flatten(), ignore_index=IGNORED, reduction="sum").item()
+        right += (logits_BTV.argmax(-1) == targets_BT).sum().item()
+        scored += (targets_BT != IGNORED).sum().item()
+    if not math.isfinite(loss):
+        raise _diverged(plan.steps, plan, loss)
+    return loss / scored, right / scored
+
+
+@torch.no_grad()
+def widen(model: nn.Module, factor: float) -> None:
+    """Multiply the starting values of all matrices; depthwise filters and vectors stay."""
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and parameter[0].numel() > 8:
+            parameter.mul_(factor)
+
+
+def _optimizer(model: nn.Module, plan: Plan) -> torch.optim.AdamW:
+    matrices = [each for each in model.parameters() if each.ndim > 1]
+    vectors = [each for each in model.parameters() if each.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": plan.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, plan.beta2), fused=True)
+
+
+def _products(plan: Plan) -> torch.autocast:
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.precision == "bf16")
+
+
+def _imbalance(observed: dict[str, list[Tensor]]) -> Tensor | float:
+    """How unevenly routers spread their scores: 0 when every expert gets the same on average, E - 1 at worst."""
+    shares = [logits_PE.float().softmax(-1).mean(0) for logits_PE in observed.get("router_logits", ())]
+    return sum(((share_E.square().sum() * share_E.numel() - 1) for share_E in shares), start=0.0)
+
+
+def _diverged(step: int, plan: Plan, loss: float) -> QualityError:
+    return QualityError(
+        Diagnostic(
+            "E921",
+            f"the loss is {loss} after {step} of {plan.steps} steps",
+            because="a model that diverges at this learning rate has no quality to compare",
+            help=f"a smaller learning_rate than {plan.learning_rate:g}",
+        )
+    )
+
+
+def _too_slow(plan: Plan, step: int) -> QualityError:
+    return QualityError(
+        Diagnostic(
+            "E922",
+            f"{step} of {plan.steps} steps took {plan.time_limit_s:g} s",
+            because="a candidate may not hold up the whole search",
+            help="a larger time_limit_s, or fewer tokens",
+        )
+    )
