@@ -41,33 +41,38 @@ def attend(
     """
     T, S = q_BNTH.shape[2], k_BGSH.shape[2]
     if using_reference():
-        return _plain(q_BNTH, k_BGSH, v_BGSH, visible(T, S, context, window_size, causal=causal), scale)
+        return _plain(q_BNTH, k_BGSH, v_BGSH, visible(S, context, window_size, causal=causal), scale)
     if T == 1:
         return _one_token(q_BNTH, k_BGSH, v_BGSH, context, scale)
-    if context.mask_BS is None:
-        if not causal:
-            return _fused(q_BNTH, k_BGSH, v_BGSH, None, scale)
-        if T == S and (window_size is None or window_size >= S):
-            return _fused(q_BNTH, k_BGSH, v_BGSH, None, scale, is_causal=True)
-    # a compiled graph has no loop whose length depends on the input
-    if causal and window_size is not None and window_size < T and not torch.compiler.is_compiling():
-        return _by_blocks(q_BNTH, k_BGSH, v_BGSH, context, window_size, scale)
-    return _fused(q_BNTH, k_BGSH, v_BGSH, visible(T, S, context, window_size, causal=causal), scale)
+    if context.mask_BS is None and not causal:
+        return _fused(q_BNTH, k_BGSH, v_BGSH, None, scale)
+    within = window_size is None
+    # a compiled graph serves any number of tokens: it asks no question about it, and has no loop over it
+    if window_size is not None and not torch.compiler.is_compiling():
+        if window_size < T:
+            return _by_blocks(q_BNTH, k_BGSH, v_BGSH, context, window_size, scale)
+        within = window_size >= S
+    if context.mask_BS is None and within and T == S:
+        return _fused(q_BNTH, k_BGSH, v_BGSH, None, scale, is_causal=True)
+    return _fused(q_BNTH, k_BGSH, v_BGSH, visible(S, context, window_size, causal=causal), scale)
 
 
-def visible(tokens: int, seen: int, context: Context, window_size: int | None, *, causal: bool) -> Tensor:
-    """Say which of the last `seen` positions each of the last `tokens` sees, `[B or 1, 1, T, S]`.
+def visible(seen: int, context: Context, window_size: int | None, *, causal: bool) -> Tensor:
+    """Say which of the last `seen` positions each new token sees, `[B or 1, 1, T, S]`.
 
-    Made once a pass. Padding is seen by nobody but itself: a softmax over nothing would be no number.
+    Made once a pass, over all positions; layers that see fewer take the last columns. Padding is seen by nobody but
+    itself: a softmax over nothing would be no number.
     """
-    key = ("visible", tokens, seen, window_size, causal)
-    return context.once(key, lambda: _visible(tokens, slice(-seen, None), context, window_size, causal=causal))
+    all_B1TS = context.once(
+        ("visible", window_size, causal),
+        lambda: _visible(context, context.positions_BT.shape[1], slice(None), window_size, causal=causal),
+    )
+    return all_B1TS[..., -seen:]
 
 
-def _visible(tokens: int, keys: slice, context: Context, window_size: int | None, *, causal: bool) -> Tensor:
+def _visible(context: Context, tokens: int, keys: slice, window_size: int | None, *, causal: bool) -> Tensor:
     """Say who sees whom if the last of `keys` is the last of `tokens`."""
-    positions = torch.arange(context.past + context.positions_BT.shape[1], device=context.positions_BT.device)
-    s = positions[keys]
+    s = torch.arange(context.past + context.positions_BT.shape[1], device=context.positions_BT.device)[keys]
     t = s[-tokens:, None]
     seen_TS = s <= t if causal else torch.ones_like(s <= t)
     if window_size is not None:
@@ -99,7 +104,7 @@ def _one_token(q_BNTH: Tensor, k_BGSH: Tensor, v_BGSH: Tensor, context: Context,
     """Let the query heads of a group stand where tokens do, so that keys and values are read once a group."""
     B, N, _, H = q_BNTH.shape
     S = k_BGSH.shape[2]
-    seen = None if context.mask_BS is None else visible(1, S, context, None, causal=True)
+    seen = None if context.mask_BS is None else visible(S, context, None, causal=True)
     y_BGRH = _fused(q_BNTH.reshape(B, k_BGSH.shape[1], -1, H), k_BGSH, v_BGSH, seen, scale)
     return y_BGRH.reshape(B, N, 1, H)
 
@@ -125,4 +130,4 @@ def _block_visible(tokens: int, keys: slice, seen: int, context: Context, window
     keys = slice(first + keys.start, first + keys.stop)
     place = keys.stop if context.mask_BS is not None else None
     key = ("visible", tokens, keys.stop - keys.start, window_size, "block", place)
-    return context.once(key, lambda: _visible(tokens, keys, context, window_size, causal=True))
+    return context.once(key, lambda: _visible(context, tokens, keys, window_size, causal=True))

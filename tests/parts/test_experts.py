@@ -46,15 +46,15 @@ def one_expert_at_a_time(x: Tensor, weights: Tensor, chosen: Tensor, gate_up: Te
     return y
 
 
-@pytest.mark.parametrize("form", ["grouped", "one by one", "gathered", "reference"])
+@pytest.mark.parametrize("form", ["grouped", "run by run", "reference"])
 @pytest.mark.parametrize("hidden", [8, 6], ids="F{}".format)
 def test_every_form_equals_one_expert_at_a_time(form: str, hidden: int, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = setup(hidden)
     expected = one_expert_at_a_time(*inputs)
-    if form in ("one by one", "gathered"):
-        monkeypatch.setattr(experts, "_grouped_works", lambda *_: False)
-    if form == "gathered":
-        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    if form == "grouped":
+        if hidden % 4:
+            pytest.skip("the grouped kernel refuses rows of 24 bytes")
+        monkeypatch.setattr(experts, "_grouped_works", lambda *_: True)
     if form == "reference":
         with reference():
             actual = visit(*inputs, F.silu)
