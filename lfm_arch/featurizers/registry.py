@@ -1,6 +1,6 @@
 """The featurizers and heads that ship. A new one adds its import and a line here, and an example to the tests."""
 
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
@@ -17,11 +17,25 @@ from lfm_arch.featurizers.token_embedding.declaration import TokenEmbedding
 from lfm_arch.featurizers.vectors.declaration import Vectors
 from lfm_arch.featurizers.video_tubelets.declaration import VideoTubelets
 
-_Featurizer = TokenEmbedding | ImagePatches | AudioFrames | VideoTubelets | Vectors | Pooled | Features
-_Head = LMHead | Classifier | Regression | Embedding
+FEATURIZERS: tuple[type[Featurizer], ...] = (
+    TokenEmbedding,
+    ImagePatches,
+    AudioFrames,
+    VideoTubelets,
+    Vectors,
+    Pooled,
+    Features,
+)
+HEADS: tuple[type[Head], ...] = (
+    LMHead,
+    Classifier,
+    Regression,
+    Embedding,
+)
 
-FEATURIZERS: tuple[type[Featurizer], ...] = get_args(_Featurizer)
-HEADS: tuple[type[Head], ...] = get_args(_Head)
-
-AnyFeaturizer = Annotated[_Featurizer, Field(discriminator="type")]
-AnyHead = Annotated[_Head, Field(discriminator="type")]
+if TYPE_CHECKING:
+    AnyFeaturizer = Featurizer
+    AnyHead = Head
+else:
+    AnyFeaturizer = Annotated[Union[FEATURIZERS], Field(discriminator="type")]  # noqa: UP007
+    AnyHead = Annotated[Union[HEADS], Field(discriminator="type")]  # noqa: UP007

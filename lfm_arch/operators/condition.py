@@ -18,7 +18,7 @@ from lfm_arch.core.errors import refuse
 from lfm_arch.core.state import StateSlot
 from lfm_arch.core.tensor import TensorType
 from lfm_arch.core.work import Workload
-from lfm_arch.operators.base import Operator, Part, Role
+from lfm_arch.operators.base import Operator, Part
 
 if TYPE_CHECKING:
     from lfm_arch.parts.condition import ConditionModule
@@ -50,14 +50,12 @@ class Condition(Part):
         del width, work
         return Cost()
 
-    def state(self, role: Role) -> tuple[StateSlot, ...]:
-        """Declare what is remembered, named by `role`: mixer and channel mixer of a layer may have a condition each."""
-        del role
+    def state(self) -> tuple[StateSlot, ...]:
         return ()
 
-    def build(self, width: int, role: Role) -> "ConditionModule | None":
+    def build(self, width: int) -> "ConditionModule | None":
         """Make the module that computes features from the stream; None when they come from elsewhere."""
-        del width, role
+        del width
         return None
 
 
@@ -111,10 +109,9 @@ class TokenCondition(_StreamCondition):
 
     type: Literal["token"] = "token"
 
-    def build(self, width: int, role: Role) -> "ConditionModule":
+    def build(self, width: int) -> "ConditionModule":
         from lfm_arch.parts.condition import TokenConditionModule
 
-        del role
         return TokenConditionModule(width, self.size)
 
 
@@ -130,17 +127,17 @@ class RunningMeanCondition(_StreamCondition):
             kernels=4,
         )
 
-    def state(self, role: Role) -> tuple[StateSlot, ...]:
+    def state(self) -> tuple[StateSlot, ...]:
         # the mean of projections is the projection of the mean, and `size` numbers are less to remember than a width
         return (
-            StateSlot(f"{role}_condition_sum", ("batch", self.size), precision="float32"),
-            StateSlot(f"{role}_condition_count", ("batch",), precision="float32"),
+            StateSlot("condition_sum", ("batch", self.size), precision="float32"),
+            StateSlot("condition_count", ("batch",), precision="float32"),
         )
 
-    def build(self, width: int, role: Role) -> "ConditionModule":
+    def build(self, width: int) -> "ConditionModule":
         from lfm_arch.parts.condition import RunningMeanConditionModule
 
-        return RunningMeanConditionModule(width, self.size, slot=f"{role}_condition")
+        return RunningMeanConditionModule(width, self.size)
 
 
 AnyCondition = Annotated[
@@ -167,7 +164,7 @@ class Conditioned(Operator):
 
     def state(self, width: int) -> tuple[StateSlot, ...]:
         del width
-        return self.source.state(self.roles[0])
+        return self.source.state()
 
     def agrees_on(self, feature: str) -> Mapping[str, object]:
         return {"condition.size": self.source.size} if feature == "condition" else super().agrees_on(feature)

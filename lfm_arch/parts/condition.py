@@ -25,14 +25,7 @@ class TokenConditionModule(ConditionModule):
 
 
 class RunningMeanConditionModule(ConditionModule):
-    """A linear map of the mean of all real tokens so far, the token itself included.
-
-    The state holds their sum and number, in `<slot>_sum` and `<slot>_count`.
-    """
-
-    def __init__(self, width: int, size: int, *, slot: str) -> None:
-        super().__init__(width, size)
-        self.sum, self.count = f"{slot}_sum", f"{slot}_count"
+    """A linear map of the mean of all real tokens so far, the token itself included."""
 
     def forward(self, x_BTD: Tensor, context: Context, state: State | None = None) -> Tensor:
         # summing in 16 bit would stop counting after a few hundred tokens
@@ -46,10 +39,10 @@ class RunningMeanConditionModule(ConditionModule):
             count_BT = mask_BT.to(accumulate).cumsum(1)
         sum_BTC = projected_BTC.cumsum(1)
         if state is not None:
-            sum_BTC = sum_BTC + state[self.sum][:, None]
-            count_BT = count_BT + state[self.count][:, None]
-            state[self.sum].copy_(sum_BTC[:, -1])
-            state[self.count].copy_(count_BT[:, -1])
+            sum_BTC = sum_BTC + state["condition_sum"][:, None]
+            count_BT = count_BT + state["condition_count"][:, None]
+            state["condition_sum"].copy_(sum_BTC[:, -1])
+            state["condition_count"].copy_(count_BT[:, -1])
         # a sequence that begins with padding has no token yet
         mean_BTC = sum_BTC / count_BT.clamp(min=1)[..., None]
         return mean_BTC.to(x_BTD.dtype) + self.proj.bias

@@ -119,7 +119,7 @@ def test_an_untrained_convolution_passes_its_input_on() -> None:
 
 
 def test_running_mean_is_the_mean_of_the_real_tokens_so_far() -> None:
-    module: Any = MEAN.build(WIDTH, "channel")
+    module: Any = MEAN.build(WIDTH)
     x_BTD, _, _ = inputs(tokens=5)
     mask_BS = torch.tensor([[True] * 5, [False, False, True, True, True]])
     c_BTC = module(x_BTD, Context.begin(5, mask_BS=mask_BS))
@@ -130,17 +130,10 @@ def test_running_mean_is_the_mean_of_the_real_tokens_so_far() -> None:
 
 def test_running_mean_still_counts_after_many_tokens_in_16_bit() -> None:
     """A sum in bfloat16 stops growing at 256 times its increment."""
-    module: Any = MEAN.build(WIDTH, "channel").to(torch.bfloat16)
+    module: Any = MEAN.build(WIDTH).to(torch.bfloat16)
     x_BTD = torch.ones(1, 2000, WIDTH, dtype=torch.bfloat16)
     c_BTC = module(x_BTD, Context.begin(2000))
     torch.testing.assert_close(c_BTC[:, -1], c_BTC[:, 0], rtol=2e-2, atol=2e-2)
-
-
-def test_slots_of_two_conditions_in_a_layer_have_different_names() -> None:
-    mixer = AdaptiveConv(kernel_size=3, num_heads=2, head_dim=4, condition=MEAN)
-    channel = AdaptiveLinear(rank=3, condition=MEAN)
-    names = [slot.name for operator in (mixer, channel) for slot in operator.state(WIDTH)]
-    assert len(names) == len(set(names)) == 5
 
 
 def test_readers_hold_no_featurizer_and_no_state() -> None:

@@ -64,7 +64,7 @@ class _AdaptiveConv(Conditioned):
             self.num_heads,
             self.head_dim,
             self.source.size,
-            self.source.build(width, self.roles[0]),
+            self.source.build(width),
         )
 
 

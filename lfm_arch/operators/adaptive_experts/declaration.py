@@ -49,9 +49,7 @@ class _AdaptiveExperts(Conditioned):
     def build(self, width: int) -> "AdaptiveExpertsModule":
         from lfm_arch.operators.adaptive_experts.module import AdaptiveExpertsModule
 
-        return AdaptiveExpertsModule(
-            width, self.num_experts, self.rank, self.source.size, self.source.build(width, self.roles[0])
-        )
+        return AdaptiveExpertsModule(width, self.num_experts, self.rank, self.source.size, self.source.build(width))
 
 
 class AdaptiveExperts(_AdaptiveExperts, OwnCondition):

@@ -46,9 +46,7 @@ class _AdaptiveLinear(Conditioned):
     def build(self, width: int) -> "AdaptiveLinearModule":
         from lfm_arch.operators.adaptive_linear.module import AdaptiveLinearModule
 
-        return AdaptiveLinearModule(
-            width, self.rank, self.source.size, self.source.build(width, self.roles[0]), bias=self.bias
-        )
+        return AdaptiveLinearModule(width, self.rank, self.source.size, self.source.build(width), bias=self.bias)
 
 
 class AdaptiveLinear(_AdaptiveLinear, OwnCondition):
