@@ -1,10 +1,18 @@
 """E3xx of the small languages: expressions E301-E312, quantities E315-E317, stacks E320-E324, selectors E330-E333,
-places E340-E342.
+places E340-E342; and E130 of the formatter.
 """
 
 from lfm_arch.core.errors import Code
 
 LANGUAGE_CODES: tuple[Code, ...] = (
+    Code(
+        "E130",
+        "a file that cannot be written",
+        "`lfm-arch fmt` writes a new file beside the old one and then puts it in its place, so it needs to write in that "
+        "directory. When it cannot, the old file stays as it was.",
+        "lfm-arch fmt /usr/share/specs/model.yaml",
+        "cp /usr/share/specs/model.yaml . && lfm-arch fmt model.yaml",
+    ),
     Code(
         "E301",
         "an expression that does not parse",
