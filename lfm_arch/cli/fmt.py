@@ -1,6 +1,7 @@
 """`lfm-arch fmt`: one layout for all spec files."""
 
 import difflib
+import sys
 
 import click
 
@@ -28,7 +29,7 @@ def fmt(files: tuple[str, ...], *, check: bool, show: bool) -> int:
     for name in files:
         try:
             if name == "-":
-                before, after = format_bytes(click.get_binary_stream("stdin").read(), "<stdin>")
+                before, after = format_bytes(sys.stdin.buffer.read(), "<stdin>")
             else:
                 before, after = format_file(name)
         except LfmArchError as error:
@@ -52,8 +53,8 @@ def _write(name: str, text: str, problems: list[Diagnostic]) -> bool:
     try:
         write_atomically(name, text)
     except OSError as error:
-        help = "nothing was changed in it"
-        problems.append(Diagnostic("E130", f"`{name}` cannot be written: {error.strerror or error}", help=help))
+        message = f"`{name}` cannot be written: {error.strerror or error}"
+        problems.append(Diagnostic("E130", message, because="it stays as it was"))
         return False
     return True
 

@@ -8,8 +8,8 @@ LANGUAGE_CODES: tuple[Code, ...] = (
     Code(
         "E130",
         "a file that cannot be written",
-        "`lfm-arch fmt` writes a new file beside the old one and then puts it in its place, so it needs to write in that "
-        "directory. When it cannot, the old file stays as it was.",
+        "`lfm-arch fmt` writes a new file beside the old one and then puts it in its place, so it needs to write in "
+        "that directory. When it cannot, the old file stays as it was.",
         "lfm-arch fmt /usr/share/specs/model.yaml",
         "cp /usr/share/specs/model.yaml . && lfm-arch fmt model.yaml",
     ),
