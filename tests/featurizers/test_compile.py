@@ -13,7 +13,7 @@ from tests.featurizers.test_contract import EXAMPLES, HEAD_EXAMPLES
 WIDTH = 32
 BATCH = torch.export.Dim("batch", min=1, max=64)
 RAW = [(featurizer, raw) for featurizer, raw in EXAMPLES if isinstance(raw, Tensor)]
-SEQUENCES = [(each, raw) for each, raw in RAW if isinstance(getattr(each.takes("raw"), "axes", ())[1], str)]
+SEQUENCES = [(each, raw) for each, raw in RAW if (taken := each.takes("raw")) and isinstance(taken.axes[1], str)]
 """Whose second axis, of tokens, samples or frames, only a run knows."""
 
 
