@@ -51,8 +51,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E407",
         "streams that do not meet",
-        "One stream goes into the stack. Where several featurizers give one, `fusion` says how they become one; feature "
-        "vectors are no streams.",
+        "One stream goes into the stack: the only one, or of several the one that nothing else reads. Otherwise "
+        "`fusion` says how they become one. Feature vectors are no streams.",
         wrong="featurizers: {text: {type: token_embedding, ...}, image: {type: image_patches, ...}}",
         right="featurizers: {...}\nfusion: {type: prefix, streams: [image, text]}",
     ),
@@ -155,8 +155,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E438",
         "different featurizers that share weights",
-        "Featurizers own one copy of weights when they are declared equally; only what they read may differ. Each is in "
-        "one such entry.",
+        "Featurizers own one copy of weights when they are declared equally; only what they read may differ. Each is "
+        "in one such entry.",
         wrong="a: {type: pooled, source: text, size: 8}\nb: {type: pooled, source: image, size: 16}    # shared",
         right="a: {type: pooled, source: text, size: 8}\nb: {type: pooled, source: image, size: 8}    # shared",
     ),
@@ -184,8 +184,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "E443",
         "a language model conditioned on what it predicts",
-        "A vector pooled from the whole text has seen every token of it. In a language model operators may be conditioned "
-        "on another input, or causally: `condition: {type: running_mean}` or `{type: token}`.",
+        "A vector pooled from the whole text has seen every token of it. In a language model operators may be "
+        "conditioned on another input, or causally: `condition: {type: running_mean}` or `{type: token}`.",
         wrong="topic: {type: pooled, source: text, size: 8}    # read by operators of a model with an lm_head",
         right="condition: {type: running_mean, size: 8}",
     ),

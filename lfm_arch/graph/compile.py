@@ -58,9 +58,9 @@ PASSES: tuple[Stage, ...] = (
     Stage(
         resolve,
         {
-            "E401": has_layers,
             "E402": names_are_distinct,
             "E403": nothing_waits_for_itself,
+            "E401": has_layers,
             "E404": names_are_known,
             "E405": layers_do_something,
             "E406": roles_fit,
@@ -118,9 +118,10 @@ def compile_graph(spec: ArchSpec) -> Graph:
     found: list[Diagnostic] = []
     for stage in PASSES:
         graph = stage.run(graph)
-        found.extend(stage.findings(graph))
-        if any(each.code in _NOTHING_TO_GO_ON_WITH for each in found):
-            break
+        for code in stage.rules:
+            found.extend(stage.findings(graph, code))
+            if found and code in _NOTHING_TO_GO_ON_WITH:
+                raise GraphError(found)
     if found:
         raise GraphError(found)
     return graph

@@ -2,7 +2,7 @@
 
 A name in a constraint means, in this order:
 
-1. a name under `dims`;
+1. a name under `dims`, and `vars.<name>`;
 2. a count of the whole model, as `params` (see `COUNTS`);
 3. a field of a layer's mixer or channel mixer, as `num_kv_heads`; the constraint then must hold in every layer that has
    all such fields it names. `mixer.bias` and `channel.bias` say which part is meant.
@@ -158,7 +158,7 @@ class _Names(Mapping[str, Any]):
 
 def _violation(expression: Expression, constraint: Constraint, spec: ArchSpec, counted: _Counted) -> Violation | None:
     sizes = {name: read(spec) for name, read in _SIZES.items()}
-    whole = (spec.dims, sizes, counted)
+    whole = (spec.dims, {"vars": spec.vars, **sizes}, counted)
     local = [name for name in expression.names if not any(name in each for each in whole)]
     if not local:
         return _checked(expression, constraint, _Names(*whole), None)

@@ -4,14 +4,14 @@ Every distinct part is counted once and remembered, so that counting the candida
 same few parts, costs little more than adding up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from lfm_arch.core.cost import Cost
 from lfm_arch.core.state import StateSlot
 from lfm_arch.core.work import Workload
-from lfm_arch.graph.graph import Graph
+from lfm_arch.graph.graph import Graph, Kind
 from lfm_arch.graph.layout import layout
 from lfm_arch.graph.memory import remembered
 from lfm_arch.graph.resolve import main_stream
@@ -38,7 +38,12 @@ class LayerParts(NamedTuple):
 
 
 def count(
-    graph: Graph, work: Workload, *, tokens: Mapping[str, int] | None = None, logits: Literal["all", "last"] = "all"
+    graph: Graph,
+    work: Workload,
+    *,
+    tokens: Mapping[str, int] | None = None,
+    logits: Literal["all", "last"] = "all",
+    kinds: Collection[Kind] | None = None,
 ) -> dict[str, Cost]:
     """Count one forward pass, by node id: featurizers, fusion, layers, the final norm and heads.
 
@@ -52,11 +57,14 @@ def count(
             (`main_stream`) brings all, other streams are not run.
         logits: whether heads see all new positions, as the model's own forward, or the last of each sequence, as
             runtimes do when they generate.
+        kinds: count only nodes of these kinds; None for all.
     """
     spec, width = spec_of(graph), graph.width
     brought = {main_stream(spec): work.tokens} if tokens is None else dict(tokens)
     costs: dict[str, Cost] = {}
     for node in graph:
+        if kinds is not None and node.kind not in kinds:
+            continue
         if node.kind == "layer":
             costs[node.id] = _layer(graph, node.id, node.part, work).total
         elif node.kind == "featurizer":
@@ -78,9 +86,18 @@ def count(
     return costs
 
 
-def layer_parts(graph: Graph, work: Workload) -> dict[str, LayerParts]:
-    """Count one forward pass of the layers, mixer, channel mixer and norms apart, by layer id."""
-    return {node.id: _layer(graph, node.id, node.part, work) for node in graph.layers}
+def layer_parts(graph: Graph, work: Workload, *, layers: Iterable[str] | None = None) -> dict[str, LayerParts]:
+    """Count one forward pass of the layers, mixer, channel mixer and norms apart, by layer id.
+
+    Layers that cost the same give the same object, so that a caller can count one of them and multiply.
+
+    Args:
+        graph: a compiled graph.
+        work: the pass.
+        layers: ids of the layers to count; None for all.
+    """
+    nodes = graph.layers if layers is None else [graph[layer_id] for layer_id in layers]
+    return {node.id: _layer(graph, node.id, node.part, work) for node in nodes}
 
 
 def slots(graph: Graph) -> dict[str, tuple[StateSlot, ...]]:

@@ -81,23 +81,18 @@ def main_stream(spec: ArchSpec) -> str | None:
 
 
 def loose_streams(spec: ArchSpec) -> list[str]:
-    """Return the featurizers that give a stream which nothing but the stack could take.
+    """Return the featurizers whose stream could go into the stack: what no other stream is made of.
 
-    A stream that another featurizer or an operator reads counts only when no other is left.
+    Of several, those that nothing else reads: a prompt that is only pooled is not what the layers work on.
     """
     streams = [name for name, each in spec.featurizers.items() if gives_stream(name, each, spec.hidden_size)]
     by_streams = {source for name in streams for source in spec.featurizers[name].reads.values()}
     ends = [name for name in streams if name not in by_streams]
     if len(ends) < 2:
         return ends
-    by_operators = {
-        source
-        for layer in spec.layers
-        for operator in (layer.mixer, layer.channel)
-        if operator is not None
-        for source in operator.reads.values()
-    }
-    return [name for name in ends if name not in by_operators] or ends
+    parts = [part for layer in spec.layers for part in (layer.mixer, layer.channel) if part is not None]
+    elsewhere = {source for part in (*parts, *spec.featurizers.values()) for source in part.reads.values()}
+    return [name for name in ends if name not in elsewhere] or ends
 
 
 def gives_stream(name: str, featurizer: Featurizer, width: int) -> bool:

@@ -254,8 +254,8 @@ def featurizers_are_used(graph: Graph) -> Iterator[Finding]:
     for name in spec.featurizers:
         if any(edge.port not in ("weights", "owns") for edge in graph.out_of(name)):
             continue
-        # several loose streams are the mistake of another rule
-        if spec.fusion is not None or name not in loose_streams(spec):
+        # streams that do not meet are the mistake of other rules
+        if name not in (loose_streams(spec) if spec.fusion is None else spec.fusion.streams):
             yield Finding(
                 f"featurizers.{name}",
                 f"nothing reads {name!r}",

@@ -34,12 +34,11 @@ class Stage:
     run: Pass
     rules: Mapping[str, Rule]
 
-    def findings(self, graph: Graph) -> Iterator[Diagnostic]:
-        """Yield everything in `graph` that breaks a rule of this stage."""
+    def findings(self, graph: Graph, code: str) -> Iterator[Diagnostic]:
+        """Yield everything in `graph` that breaks one rule of this stage."""
         spec = spec_of(graph)
-        for code, rule in self.rules.items():
-            for found in rule(graph):
-                yield found if isinstance(found, Diagnostic) else located(spec, code, found)
+        for found in self.rules[code](graph):
+            yield found if isinstance(found, Diagnostic) else located(spec, code, found)
 
 
 def located(spec: ArchSpec, code: str, found: Finding) -> Diagnostic:

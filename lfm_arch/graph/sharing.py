@@ -7,7 +7,6 @@ Weights that two declarations share transitively are one copy: when the passes o
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from lfm_arch.core.errors import GraphError
 from lfm_arch.graph.graph import Edge, Graph, Node, Slot
 from lfm_arch.graph.memory import remembered
 from lfm_arch.operators.base import Operator
@@ -83,15 +82,12 @@ def reader_of(operator: Operator, feature: str) -> Operator | None:
     """Return the operator as it is when it takes a feature from an earlier layer; None when it never could."""
     if feature in operator.takes:
         return operator
-    try:
-        return operator.reader(feature) if feature in operator.computes else None
-    except GraphError:
-        return None
+    return operator.reader(feature) if feature in operator.computes else None
 
 
 def computes(operator: Operator | None, feature: str) -> bool:
-    """Whether an operator computes a feature that later layers could take."""
-    return operator is not None and feature in operator.computes and reader_of(operator, feature) is not None
+    """Whether a part of a layer computes a feature that later layers could take."""
+    return operator is not None and feature in operator.computes
 
 
 def slot_with(layer: Layer, feature: str) -> Literal["mixer", "channel"]:

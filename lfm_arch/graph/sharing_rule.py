@@ -1,10 +1,8 @@
 """What must hold of sharing: layers exist, parts are equal, features are computed before they are read."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
-from lfm_arch.core.errors import Diagnostic, GraphError
 from lfm_arch.featurizers.base import Featurizer
 from lfm_arch.graph.graph import Graph, Node, Slot
 from lfm_arch.graph.rule import Finding, layer_path, spec_of
@@ -118,15 +116,14 @@ def type_of(operator: object) -> str:
 
 def owners_come_first(graph: Graph) -> Iterator[Finding]:
     """A feature is computed before anything reads it."""
-    for node in _shared(graph, SharedFeatures):
-        owner, *readers = node.part.layers
-        early = [each for each in readers if each < owner]
+    for shared in spec_of(graph).shared_features:
+        early = [each for each in shared.layers if each < shared.layers[0]]
         if early:
             yield Finding(
-                node.path,
-                f"layer {early[0]} reads {node.part.feature} of layer {owner}, which comes later",
+                shared.path,
+                f"layer {early[0]} reads {shared.feature} of layer {shared.layers[0]}, which comes later",
                 because="the first layer named computes, the others read",
-                help=f"name layer {min(node.part.layers)} first",
+                help=f"name layer {min(shared.layers)} first",
             )
 
 
@@ -145,7 +142,7 @@ def features_are_shared_once(graph: Graph) -> Iterator[Finding]:
                 )
 
 
-def features_are_computed(graph: Graph) -> Iterator[Finding | Diagnostic]:
+def features_are_computed(graph: Graph) -> Iterator[Finding]:
     """The owner computes the feature, every reader has something that takes it."""
     spec = spec_of(graph)
     for node in _shared(graph, SharedFeatures):
@@ -156,26 +153,10 @@ def features_are_computed(graph: Graph) -> Iterator[Finding | Diagnostic]:
         if not computes(getattr(owner, slot_with(owner, feature)), feature):
             unable.insert(0, first)
         for number in unable[:1]:
-            refusals = [each for slot in _PARTS for each in _refusals(getattr(spec.layers[number], slot), feature)]
-            for each in refusals:
-                notes = (f"layer {number}: {spec.place(layer_path(spec, number)) or layer_path(spec, number)}",)
-                yield replace(each, place=spec.place(node.path), path=node.path, notes=(*each.notes, *notes))
-            if not refusals:
-                yield _cannot(spec, node, number, computing=number == first)
+            yield _cannot(spec, node, number, computing=number == first)
 
 
 _PARTS = ("mixer", "channel")
-
-
-def _refusals(operator: Operator | None, feature: str) -> tuple[Diagnostic, ...]:
-    """Return what an operator itself says against handing on a feature."""
-    if operator is None or feature not in operator.computes:
-        return ()
-    try:
-        operator.reader(feature)
-    except GraphError as error:
-        return error.diagnostics
-    return ()
 
 
 def _cannot(spec: ArchSpec, node: Node, number: int, *, computing: bool) -> Finding:
