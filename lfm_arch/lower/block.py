@@ -1,7 +1,6 @@
 """One residual layer as a module. Axes: B batch, T tokens, D width."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -61,7 +60,7 @@ class Block(nn.Module):
         *,
         to_mixer: Taken = None,
         to_channel: Taken = None,
-        hand_on: Mapping[str, str] = MappingProxyType({}),
+        hand_on: Mapping[str, str] | None = None,
     ) -> Any:
         """Run the layer.
 
@@ -83,7 +82,7 @@ class Block(nn.Module):
             mine = state
             if state is not None and slot == "channel" and self.clashing:
                 mine = {**state, **{name: state[f"channel.{name}"] for name in self.clashing}}
-            if slot in hand_on.values():
+            if hand_on is not None and slot in hand_on.values():
                 computed = operator.share(x_BTD, context, mine)
                 handed.update(computed)
                 taken = {**(taken or {}), **computed}
@@ -104,7 +103,7 @@ class Block(nn.Module):
         else:
             for slot, taken in slots:
                 x_BTD = x_BTD + run(slot, getattr(self, f"{slot}_norm")(x_BTD), taken)
-        return (x_BTD, *(handed[feature] for feature in hand_on)) if hand_on else x_BTD
+        return (x_BTD, *(handed[feature] for feature in hand_on)) if hand_on is not None else x_BTD
 
     def extra_repr(self) -> str:
         return f"placement={self.placement}"

@@ -35,6 +35,8 @@ CHUNK = 2**24
 
 _RANDOM = {Tensor.normal_, Tensor.uniform_, Tensor.exponential_, Tensor.random_, Tensor.bernoulli_}
 _SETTING = {Tensor.fill_, Tensor.zero_, Tensor.copy_, Tensor.__setitem__}
+_SETTING_BY_NAME = {"constant_", "ones_", "zeros_", "eye_", "dirac_"}
+"""What `torch.nn.init` has that is not random."""
 _EMPTY = {torch.empty, torch.empty_like}
 
 
@@ -53,14 +55,16 @@ class _Construction(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _RANDOM:
-            self._mark(args[0])
-            return args[0]
+        of_init = getattr(func, "__module__", None) == nn.init.__name__
+        if func in _RANDOM or (of_init and func.__name__ not in _SETTING_BY_NAME):
+            tensor = args[0] if args else kwargs["tensor"]
+            self._mark(tensor)
+            return tensor
         result = func(*args, **kwargs)
         if func in _EMPTY:
             self._mark(result)
-        elif func in _SETTING:
-            self._raw.pop(_address(args[0]), None)
+        elif func in _SETTING or of_init:
+            self._raw.pop(_address(args[0] if args else kwargs["tensor"]), None)
         return result
 
     def _mark(self, tensor: Tensor) -> None:

@@ -1,0 +1,77 @@
+"""torch's own compilers accept the module, and sharding can wrap its blocks."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lfm_arch.graph.compile import compile_graph
+from lfm_arch.lower.compile import lower
+from lfm_arch.lower.model import Model
+from lfm_arch.operators.attention.declaration import Attention, Rope
+from lfm_arch.operators.moe.declaration import MoE
+from lfm_arch.runtime.state import new_state
+from tests.graph.example import ATTENTION, CONV, SWIGLU, layer, spec
+
+WINDOW = Attention(num_heads=4, num_kv_heads=2, head_dim=8, rope=Rope(theta=1e4), window_size=4, gate="per_head")
+MIXED = spec(layer(CONV, SWIGLU, placement="sandwich"), layer(ATTENTION), layer(WINDOW))
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return lower(compile_graph(MIXED))
+
+
+def ids(tokens: int, batch: int = 2) -> Tensor:
+    return torch.randint(0, 64, (batch, tokens), generator=torch.Generator().manual_seed(tokens))
+
+
+@torch.no_grad()
+def test_export_of_one_length(model: Model) -> None:
+    exported = torch.export.export(model, (ids(9),))
+    torch.testing.assert_close(exported.module()(ids(9)), model(ids(9)))
+
+
+@torch.no_grad()
+def test_export_of_any_length(model: Model) -> None:
+    dynamic = {"text": {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}}
+    exported = torch.export.export(model, (ids(9),), dynamic_shapes=dynamic)
+    for tokens, batch in ((5, 3), (17, 2)):
+        torch.testing.assert_close(exported.module()(ids(tokens, batch)), model(ids(tokens, batch)))
+
+
+def test_export_of_experts(model: Model) -> None:
+    """Which experts are visited is known only when the program runs."""
+    experts = MoE(num_experts=4, experts_per_token=2, intermediate_size=16)
+    sparse = lower(compile_graph(spec(layer(CONV, experts))))
+    exported = torch.export.export(sparse, (ids(9),))
+    torch.testing.assert_close(exported.module()(ids(9)), sparse(ids(9)))
+
+
+@torch.no_grad()
+def test_compile_prefill_and_decode(model: Model) -> None:
+    """The graph is captured whole, with a state and without; capturing is what can go wrong, so no C++ is built."""
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(ids(9)), model(ids(9)))
+    state, other = (new_state(model, batch=2, capacity=9) for _ in range(2))
+    for piece in ids(9).split([4, 1, 1, 3], dim=1):
+        torch.testing.assert_close(compiled(piece, state=state), model(piece, state=other))
+    assert state.length == 9
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_compile_to_machine_code(model: Model) -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(model)
+    torch.testing.assert_close(compiled(ids(9)), model(ids(9)), rtol=1e-4, atol=1e-4)
+
+
+def test_compiled_training_step(model: Model) -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(model, backend="aot_eager")
+    for run in (compiled, model):
+        model.zero_grad()
+        run(ids(9)).square().mean().backward()
+        grads = {name: parameter.grad for name, parameter in model.named_parameters()}
+        assert all(grad is not None for grad in grads.values())
