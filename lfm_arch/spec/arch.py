@@ -19,7 +19,23 @@ Positive = Annotated[int, Field(ge=1)]
 Share = Literal["none", "weights", "mixer", "channel"]
 
 
-class Layer(Part):
+_WHERE = frozenset({"path", "mixer_path", "channel_path"})
+
+
+class Spelled(Part):
+    """A part that knows where it is written, which is no part of what it is: files may spell one architecture twice."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        theirs = other.__dict__
+        return all(theirs[name] == value for name, value in self.__dict__.items() if name not in _WHERE)
+
+    def __hash__(self) -> int:
+        return hash(tuple(value for name, value in self.__dict__.items() if name not in _WHERE))
+
+
+class Layer(Spelled):
     """One residual layer: a token mixer, then a channel mixer, each behind its norm."""
 
     block: str
@@ -46,7 +62,7 @@ class DepthGroup(Part):
     """What the passes own together."""
 
 
-class SharedWeights(Part):
+class SharedWeights(Spelled):
     """Layers that own one copy of some weights; the first in the list owns, the others read."""
 
     what: tuple[Literal["mixer", "channel", "norm", "layer"], ...]
@@ -55,7 +71,7 @@ class SharedWeights(Part):
     path: str = ""
 
 
-class SharedFeatures(Part):
+class SharedFeatures(Spelled):
     """Layers that compute a feature once: the first computes and hands on, the others read."""
 
     feature: str
@@ -64,14 +80,14 @@ class SharedFeatures(Part):
     path: str = ""
 
 
-class SharedFeaturizers(Part):
+class SharedFeaturizers(Spelled):
     """Featurizers that own one copy of some weights; the first in the list owns."""
 
     featurizers: tuple[str, ...]
     path: str = ""
 
 
-class ExpertPlacement(Part):
+class ExpertPlacement(Spelled):
     """Layers that get experts in place of their channel mixer."""
 
     layers: tuple[int, ...]
@@ -105,7 +121,7 @@ class Expect(Part):
     """Growing cache of all layers, 16 bit elements."""
 
 
-class Constraint(Part):
+class Constraint(Spelled):
     """A rule every candidate must satisfy, kept as text until the counts are known."""
 
     check: str
@@ -113,7 +129,7 @@ class Constraint(Part):
     path: str = ""
 
 
-class ArchSpec(Part):
+class ArchSpec(Spelled):
     """A whole architecture, every number settled."""
 
     name: str
@@ -133,9 +149,12 @@ class ArchSpec(Part):
     constraints: tuple[Constraint, ...] = ()
     dims: dict[str, int | float | str | bool | None] = {}
     """Named numbers, for constraints and reports."""
+    vars: dict[str, Any] = {}
+    """Named decisions as they came out, those that were taken."""
 
-    _locate: Callable[[str], Place | None] = PrivateAttr(default=lambda _: None)
+    # a function as the default would be bound like a method, and hide one that is set later
+    _locate: Callable[[str], Place | None] | None = PrivateAttr(default=None)
 
     def place(self, path: str) -> Place | None:
         """Return where a dotted path was written; None for a spec that was made in Python."""
-        return self._locate(path)
+        return None if self._locate is None else self._locate(path)

@@ -4,18 +4,23 @@ document = load_document("specs/lfm2-1.2b.yaml", sets=["dims.hidden_size=1024"])
 document.place("operators.attn.num_kv_heads")      -> Place
 """
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from lfm_arch.core.errors import Place
 from lfm_arch.spec.extend import is_hole, merge
+from lfm_arch.spec.locate import explain
 from lfm_arch.spec.path import find, mark
 from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.reader import Budget, read
 from lfm_arch.spec.scalar import Value
 from lfm_arch.spec.text_error import did_you_mean
-from lfm_arch.spec.tree import List, Map, Mark, Node, Scalar, Source
+from lfm_arch.spec.tree import List, Map, Mark, Node, Scalar, Source, plain, walk
 
 MAX_BYTES = 2**20
 MAX_FILES = 32
@@ -23,6 +28,9 @@ VERSION = 1
 KINDS = ("model", "space", "study", "hw")
 HEADER = ("lfm_arch", "kind", "name", "doc", "extends")
 _FAMILY = {"model": ("model", "space"), "space": ("model", "space"), "study": ("study",), "hw": ("hw",)}
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Document:
@@ -83,6 +91,35 @@ def open_document(path: str | Path, sets: Sequence[str] = (), kinds: Sequence[st
 
         root = apply_sets(root, sets, problems, loader.budget)
     return Document(os.fspath(path), root, problems, tuple(loader.files))
+
+
+def load_model(path: str | Path, cls: type[Model], *, kind: str, sets: Sequence[str] = ()) -> Model:
+    """Return the instance of a pydantic model that a YAML file writes, as a hardware profile or a study.
+
+    Header keys go to fields of their names, where the model has them. Values are plain: nothing is computed or decided.
+
+    Raises:
+        SpecError: every mistake of the file.
+    """
+    document = open_document(path, sets, (kind,))
+    fields = {field.alias or name for name, field in cls.model_fields.items()}
+    root = Map(document.root.mark)
+    for key, node in document.root.entries.items():
+        if not key.startswith("x-") and (key not in HEADER or key in fields):
+            root.entries[key], root.keys[key] = node, document.root.keys[key]
+    for node_path, node in walk(root):
+        node.path = node_path
+        if isinstance(node, Map):
+            for key, child in node.entries.items():
+                child.key = node.keys[key]
+    made = None
+    try:
+        made = cls.model_validate_json(json.dumps(plain(root)))
+    except ValidationError as error:
+        explain(error.errors(include_url=False), root, cls, document.problems, lambda node: node)
+    document.problems.raise_errors()
+    assert made is not None, f"{path}: pydantic complains and nothing was said"
+    return made
 
 
 def read_source(name: str, problems: Problems, via: Mark | None = None) -> Source | None:

@@ -15,6 +15,8 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Diagnostic] = {}
         self.left_out = 0
+        self.combined: set[Diagnostic] = set()
+        """Those that are about several values together: another candidate may not have them."""
 
     def add(
         self,

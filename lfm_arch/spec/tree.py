@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from lfm_arch.core.errors import Place
 from lfm_arch.spec.scalar import Value
@@ -49,7 +49,7 @@ class Mark(NamedTuple):
         return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
 
 
-Level = Literal[0, 1, 2]
+Level = int
 """0: always the same. 1: settled once for each candidate. 2: settled for each layer or use."""
 UNSETTLED: Any = object()
 
@@ -57,10 +57,12 @@ UNSETTLED: Any = object()
 class Node:
     """A value of the tree. Nodes are not changed once a file is loaded: merging makes new ones."""
 
-    __slots__ = ("deletes", "level", "mark", "path", "plan", "replaced", "settled")
+    __slots__ = ("deletes", "key", "level", "mark", "path", "plan", "replaced", "settled")
 
     def __init__(self, mark: Mark) -> None:
         self.mark = mark
+        self.key: Mark | None = None
+        """Where the key stands that leads here, once it is compiled."""
         self.path = ""
         """Dotted path in the whole document, once it is compiled."""
         self.plan: Any = None
@@ -73,6 +75,11 @@ class Node:
         """Where the values stood that this one took the place of, the nearest first."""
         self.deletes = False
         """Whether it is a null that takes away something inherited."""
+
+    @property
+    def where(self) -> Mark:
+        """Where to point for the value as a whole: at its key, when it is long."""
+        return self.mark if self.key is None or isinstance(self, Scalar) else self.key
 
     def notes(self) -> tuple[str, ...]:
         """Tell where the value came from, when it was not simply written in the file that is read."""

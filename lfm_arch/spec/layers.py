@@ -1,0 +1,375 @@
+"""Layers out of blocks: the stack expanded, overrides laid over, each distinct layer made once."""
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from functools import lru_cache
+from typing import Any, NamedTuple, get_args
+
+from lfm_arch.operators.norm import Placement
+from lfm_arch.spec.arch import Layer
+from lfm_arch.spec.group import Entry
+from lfm_arch.spec.part import Parts
+from lfm_arch.spec.plan import Plan
+from lfm_arch.spec.section import each_of, entries_of, map_of
+from lfm_arch.spec.selector import SelectorError, parse_selector, select
+from lfm_arch.spec.settle import At, Settler, UnsettledError
+from lfm_arch.spec.text_error import did_you_mean
+from lfm_arch.spec.tree import Map, Mark, Node, Scalar, join
+from lfm_arch.spec.written import NORM, OPERATOR
+
+BLOCK_KEYS = ("mixer", "channel", "norm")
+_PLACEMENTS = get_args(Placement)
+
+
+class Override(NamedTuple):
+    """Changes to selected layers; dotted keys are already taken apart."""
+
+    layers: frozenset[int]
+    changes: Map | None
+    """None when a decision or an inheriting file took it away."""
+
+
+class _Slot(NamedTuple):
+    node: Map
+    path: str
+    use: str
+
+
+class LayerMaker:
+    """Makes the layers of a space's candidates and keeps what is the same for all of them."""
+
+    def __init__(self, plan: Plan, parts: Parts) -> None:
+        self.plan = plan
+        self.parts = parts
+        self._overlaid: dict[tuple[int, int], tuple[Node, Node, Map]] = {}
+        self._always: dict[int, Any] = {}
+        self._layers: dict[tuple[Any, ...], Layer] = {}
+        self._split: dict[int, tuple[Map, Map]] = {}
+
+    # overrides
+
+    def overrides(self, settler: Settler, blocks: Sequence[str], groups: Sequence[str]) -> list[Override]:
+        """Return what the file changes, with the layers it selects; in order, later ones win.
+
+        Without blocks the stack is wrong, and that is noted: changes are read, but select nothing.
+        """
+        section = map_of("overrides", settler)
+        keys = section.keys if section is not None else {}
+
+        def one(entry: tuple[str, Node]) -> Override:
+            key, node = entry
+            changes = self._changes(node, settler)
+            layers = selected(key, keys[key], node.path, settler, blocks, groups) if blocks else ()
+            return Override(frozenset(layers), changes)
+
+        return [each for each in each_of(entries_of(section), one) if each.changes is not None]
+
+    def _changes(self, node: Node, settler: Settler) -> Map | None:
+        head = settler.head(node)
+        if head is None or (isinstance(head, Scalar) and head.value is None):
+            return None
+        if isinstance(head, Map):
+            return self._taken_apart(head, settler)
+        settler.problems.add("E203", "an override is a mapping", head, node.path, help="write {mixer.kernel_size: 5}")
+        raise UnsettledError
+
+    def _taken_apart(self, changes: Map, settler: Settler) -> Map:
+        """Turn dotted keys into nested maps, so that `mixer.window_size: 5` is `mixer: {window_size: 5}`."""
+        known = self._split.get(id(changes))
+        if known is not None:
+            return known[1]
+        nested = _twin(changes)
+        nested.entries, nested.keys = {}, {}
+
+        def one(entry: tuple[str, Node]) -> None:
+            key, node = entry
+            first, *rest = key.split(".")
+            where = changes.keys[key]
+            if first not in BLOCK_KEYS or not all(rest):
+                settler.problems.add(
+                    "E201",
+                    f"unknown key `{key}` in an override",
+                    where,
+                    node.path,
+                    because=f"an override changes {', '.join(BLOCK_KEYS)} of a layer, or a key in them",
+                    help=did_you_mean(first, BLOCK_KEYS),
+                )
+                raise UnsettledError
+            value = node
+            for step in reversed(rest):
+                holder = Map(node.mark, flow=True)
+                holder.entries, holder.keys = {step: value}, {step: where}
+                holder.path, holder.key = node.path, where
+                value = holder
+            before = nested.entries.get(first)
+            nested.entries[first] = value if before is None else self._overlay(before, value)
+            nested.keys.setdefault(first, where)
+
+        # a null here is a value: it takes a window away, not the override
+        each_of([each for each in changes.entries.items() if not each[0].startswith("x-")], one)
+        self._split[id(changes)] = (changes, nested)
+        return nested
+
+    # layers
+
+    def make(self, entries: Sequence[Entry], settler: Settler, overrides: Sequence[Override]) -> tuple[Layer, ...]:
+        """Return the layers of a candidate.
+
+        Raises:
+            UnsettledError: some of them are wrong; the mistakes of all of them are noted.
+        """
+
+        def one(entry: tuple[int, Entry]) -> Layer:
+            number, each = entry
+            changes = [item.changes for item in overrides if number in item.layers and item.changes is not None]
+            return self._layer(each, At(number, each.use), settler, changes)
+
+        return tuple(each_of(enumerate(entries), one))
+
+    def _layer(self, entry: Entry, at: At, settler: Settler, changes: Sequence[Map]) -> Layer:
+        block = self._block(entry.block, at, settler)
+        mixer, mixer_path = self._operator("mixer", block, at, settler, changes)
+        channel, channel_path = self._operator("channel", block, at, settler, changes)
+        norm, placement = self._norm(block, at, settler, changes)
+        key = (entry.block, entry.group, id(mixer), id(channel), id(norm), placement, mixer_path, channel_path)
+        layer = self._layers.get(key)
+        if layer is None:
+            layer = self._layers[key] = Layer.model_construct(
+                block=entry.block,
+                group=entry.group,
+                mixer=mixer,
+                channel=channel,
+                norm=norm,
+                placement=placement,
+                mixer_path=mixer_path,
+                channel_path=channel_path,
+            )
+        return layer
+
+    def _block(self, name: str, at: At, settler: Settler) -> Map:
+        section = map_of("blocks", settler)
+        assert section is not None, f"a stack was read that names {name} where there are no blocks"
+        node = section.entries[name]
+        block = settler.head(node, at)
+        if isinstance(block, Map):
+            return block
+        settler.problems.add(
+            "E203", f"the block `{name}` is no mapping", node, node.path, help="write {mixer: ..., channel: ...}"
+        )
+        raise UnsettledError
+
+    def check_all(self, settler: Settler) -> None:
+        """Read every operator and block, used or not, as if for the first layer."""
+
+        def operator(entry: tuple[str, Node]) -> None:
+            name, node = entry
+            at = At(0, f"operators.{name}")
+            head = settler.head(node, at)
+            if head is not None:
+                self.part(head if isinstance(head, Map) else node, OPERATOR, settler, at)
+
+        def block(entry: tuple[str, Node]) -> None:
+            name, node = entry
+            at = At(0, f"blocks.{name}")
+            head = self._block(name, at, settler)
+            unknown = [key for key in head.entries if key not in BLOCK_KEYS and not key.startswith("x-")]
+            for key in unknown:
+                settler.problems.add(
+                    "E201",
+                    f"unknown key `{key}` of a block",
+                    head.keys[key],
+                    join(node.path, key),
+                    because=f"a block has {', '.join(BLOCK_KEYS)}",
+                    help=did_you_mean(key, BLOCK_KEYS),
+                )
+            self._layer(Entry(name, "", at.use), at, settler, ())
+            if unknown:
+                raise UnsettledError
+
+        def section(step: tuple[str, Callable[[tuple[str, Node]], None]]) -> None:
+            key, read = step
+            each_of(entries_of(map_of(key, settler)), read)
+
+        each_of((("operators", operator), ("blocks", block)), section)
+
+    def _operator(self, name: str, block: Map, at: At, settler: Settler, changes: Sequence[Map]) -> tuple[Any, str]:
+        slot = self._slot(block.get(name), at, settler)
+        for change in changes:
+            node = change.get(name)
+            if node is not None:
+                slot = self._changed(slot, node, at, settler)
+        if slot is None:
+            return None, ""
+        return self.part(slot.node, OPERATOR, settler, At(at.layer, slot.use)), slot.path
+
+    def _slot(self, node: Node | None, at: At, settler: Settler) -> _Slot | None:
+        """Find the operator that a value names or spells."""
+        if node is None:
+            return None
+        head = settler.head(node, at)
+        if head is None or (isinstance(head, Scalar) and head.value is None):
+            return None
+        if isinstance(head, Map):
+            return _Slot(head, head.path or node.path, at.use)
+        name = head.value if isinstance(head, Scalar) else None
+        table = dict(entries_of(map_of("operators", settler)))
+        named = table.get(name) if isinstance(name, str) else None
+        use = At(at.layer, node.path)
+        found = settler.head(named, use) if named is not None else None
+        if isinstance(found, Map):
+            return _Slot(found, found.path, node.path)
+        if named is not None:
+            what = f"the operator `{name}` is no mapping"
+            settler.problems.add("E203", what, named, named.path, help="write {type: ...}")
+        else:
+            shown = f"`{name}`" if isinstance(name, str) else "this"
+            settler.problems.add(
+                "E350",
+                f"{shown} is no operator of this file",
+                head,
+                head.path or node.path,
+                because="a block names an operator, or spells one in place",
+                help=did_you_mean(str(name), table) or "write {type: ...} in its place",
+            )
+        raise UnsettledError
+
+    def _changed(self, slot: _Slot | None, node: Node, at: At, settler: Settler) -> _Slot | None:
+        """Lay an override over an operator."""
+        head = settler.head(node, at)
+        if head is None:
+            return slot
+        if slot is None or not isinstance(head, Map) or self._replaces(slot.node, head):
+            replaced = self._slot(head, at, settler)
+            return replaced if replaced is None or not isinstance(head, Map) else replaced._replace(path=node.path)
+        return slot._replace(node=self._overlay(slot.node, head))
+
+    @staticmethod
+    def _replaces(base: Map, child: Map) -> bool:
+        new, old = child.get("type"), base.get("type")
+        if new is None:
+            return False
+        return not (isinstance(new, Scalar) and isinstance(old, Scalar) and new.value == old.value)
+
+    def _overlay(self, base: Node, child: Node) -> Node:
+        """Lay one map over another; kept, so that equal layers have equal nodes."""
+        key = (id(base), id(child))
+        known = self._overlaid.get(key)
+        if known is None:
+            merged = _overlaid(base, child)
+            if not isinstance(merged, Map):
+                return merged
+            # the originals are kept alive, so that their ids stay theirs
+            known = self._overlaid[key] = (base, child, merged)
+        return known[2]
+
+    def laid_over(self, base: Map, child: Map) -> Node:
+        """Lay one norm over another; a changed type starts afresh."""
+        return child if self._replaces(base, child) else self._overlay(base, child)
+
+    def _norm(self, block: Map, at: At, settler: Settler, changes: Sequence[Map]) -> tuple[Any, str]:
+        node: Node | None = None
+        for each in (
+            self.plan.document.section("norm"),
+            block.get("norm"),
+            *(change.get("norm") for change in changes),
+        ):
+            head = None if each is None else settler.head(each, at)
+            if head is None:
+                continue
+            if not isinstance(head, Map):
+                settler.problems.add(
+                    "E203", "a norm is a mapping", head, head.path or "norm", because="every layer has a norm",
+                    help="write {type: rms_norm, eps: 1.0e-5}",
+                )  # fmt: skip
+                raise UnsettledError
+            node = self.laid_over(node, head) if isinstance(node, Map) else head
+        if node is None:
+            settler.problems.add(
+                "E202",
+                f"the block at {block.path} has no norm",
+                block.where,
+                join(block.path, "norm"),
+                because="every layer has a norm, its own or that of the file",
+                help="write norm: {type: rms_norm, eps: 1.0e-5, placement: pre} at the top of the file",
+            )
+            raise UnsettledError
+        placement = self._placement(node, at, settler)
+        return self.part(node, NORM, settler, at, drop=("placement",)), placement
+
+    @staticmethod
+    def _placement(norm: Node, at: At, settler: Settler) -> str:
+        written = norm.get("placement") if isinstance(norm, Map) else None
+        value = "pre" if written is None else settler.value(written, at)
+        if written is not None and value not in _PLACEMENTS:
+            settler.problems.add(
+                "E205",
+                f"placement {value}"[:80],
+                written,
+                written.path,
+                because=f"it is one of {', '.join(_PLACEMENTS)}",
+                help=did_you_mean(str(value), _PLACEMENTS),
+            )
+            raise UnsettledError
+        return value
+
+    def part(self, node: Node, shape: Any, settler: Settler, at: At, *, drop: tuple[str, ...] = ()) -> Any:
+        """Make a part; one that is the same in every layer or every candidate is made once."""
+        level = self.plan.level(node)
+        if level == 2:
+            return self.parts.make(node, shape, settler, at, drop=drop)
+        kept = self._always if level == 0 else settler.kept
+        entry = kept.get(id(node))
+        if entry is None:
+            try:
+                part = self.parts.make(node, shape, settler, at, drop=drop)
+            except UnsettledError:
+                part = None
+            # the node is kept alive with its part, so that its id stays its own
+            entry = kept[id(node)] = (node, part)
+        if entry[1] is None:
+            raise UnsettledError
+        return entry[1]
+
+
+def selected(
+    text: str | int, where: Mark, path: str, settler: Settler, blocks: Sequence[str], groups: Sequence[str]
+) -> tuple[int, ...]:
+    """Return the layers of a selector that stands at `where`.
+
+    Raises:
+        UnsettledError: E33x, noted.
+    """
+    known = [name for name, _ in entries_of(map_of("blocks", settler))]
+    try:
+        return select(_parsed(str(text)), blocks, groups, known=known)
+    except SelectorError as error:
+        each = error.diagnostic(where.place(), path, str(text))
+        settler.problems.add(each.code, each.message, each.place, path, because=each.because, help=each.help)
+        raise UnsettledError from None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Any:
+    return parse_selector(text)
+
+
+def _twin(node: Map) -> Map:
+    twin = copy(node)
+    twin.level = None
+    return twin
+
+
+def _overlaid(base: Node, child: Node) -> Node:
+    """Merge without making new leaves: they stay where they were written."""
+    if isinstance(base, Map) and isinstance(child, Map) and base.plan is None and child.plan is None:
+        merged = _twin(base)
+        merged.entries, merged.keys = dict(base.entries), dict(base.keys)
+        for key, value in child.entries.items():
+            old = base.entries.get(key)
+            merged.entries[key] = value if old is None else _overlaid(old, value)
+            merged.keys[key] = child.keys[key]
+        return merged
+    twin = copy(child)
+    twin.replaced = (base.mark, *base.replaced)
+    twin.deletes = isinstance(child, Scalar) and child.value is None and child.plan is None
+    return twin
