@@ -11,7 +11,7 @@ Only what is really equal is folded: block, parts, norms and the part that a lay
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from lfm_arch.core.cost import Cost
 from lfm_arch.core.work import Workload
@@ -40,8 +40,8 @@ class Numbers(TypedDict):
     fixed_state_elements: int
 
 
-class FoldedRow(Numbers, total=False):
-    """One tile or one frame of the picture. A frame has `children`, a leaf has `mixer` and what follows it here."""
+class FoldedRow(Numbers):
+    """One tile or one frame of the picture."""
 
     name: str
     """Block of a leaf, depth group of a frame; empty for a frame that only repeats."""
@@ -53,19 +53,20 @@ class FoldedRow(Numbers, total=False):
     """The same as numbers."""
     links: list[str]
     """Sharing in words, as `kv of layer 2`."""
-    children: list["FoldedRow"]
-    letter: str
-    mixer: str
+    children: NotRequired[list["FoldedRow"]]
+    """What a frame is around; the rest is of leaves."""
+    letter: NotRequired[str]
+    mixer: NotRequired[str]
     """In short, as `attention 32 heads, 8 kv`; empty for none."""
-    mixer_type: str
+    mixer_type: NotRequired[str]
     """The word that specs write."""
-    windowed: bool
+    windowed: NotRequired[bool]
     """Whether the mixer remembers a window of tokens and no more."""
-    channel: str
-    channel_type: str
-    norm: str
+    channel: NotRequired[str]
+    channel_type: NotRequired[str]
+    norm: NotRequired[str]
     """Norm and placement, as `rms_norm, pre`."""
-    each: Numbers
+    each: NotRequired[Numbers]
     """The counts of one of the layers; parameters are those of one that owns its weights."""
 
 
@@ -146,15 +147,14 @@ class _Folder:
         return self.known[start, stop]
 
     def _first_item(self, start: int, stop: int) -> tuple[float, int, int]:
-        best = (_ONE_LAYER + self._rest(start + 1, stop), 1, 1)
+        items = [(_ONE_LAYER + self._rest(start + 1, stop), 1, 1)]
         for period, alike in self.alike.items():
             times = min(1 + alike[start] // period, (stop - start) // period)
             if times > 1:
                 inner = _ONE_LAYER + _TIMES if period == 1 else self.best(start, start + period)[0] + _FRAME
-                cost = inner + self._rest(start + period * times, stop)
-                if cost < best[0]:
-                    best = (cost, period, times)
-        return best
+                items.append((inner + self._rest(start + period * times, stop), period, times))
+        # of equal drawings the one that repeats early: 3 x (conv, attn), conv rather than conv, 3 x (attn, conv)
+        return min(items, key=lambda item: (round(item[0], 6), item[2] == 1))
 
     def _rest(self, start: int, stop: int) -> float:
         return self.known[start, stop][0] if start < stop else 0.0
