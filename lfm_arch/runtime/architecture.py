@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lfm_arch.core.cost import Cost
@@ -71,7 +72,7 @@ def read(source: Source, *, sets: Iterable[str] = ()) -> Architecture:
         SpecError: the file breaks rules of the language, all of them at once.
         GraphError: the architecture breaks rules, or is not what `expect` says.
     """
-    spec = source if isinstance(source, ArchSpec) else load_spec(source, tuple(sets))
+    spec = source if isinstance(source, ArchSpec) else load_spec(Path(source), tuple(sets))
     graph = compile_graph(spec)
     check_expect(graph, spec)
     return Architecture(spec, graph)

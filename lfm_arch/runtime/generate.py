@@ -83,7 +83,8 @@ def stream(
 
     Raises:
         BuildError: E820, the model has no language model head or a layer sees the future; E821, a prompt is empty or
-            has an id outside the vocabulary.
+            has an id outside the
+            vocabulary, or prompts behind a picture differ in length.
     """
     sampling, stops = sampling or Sampling(), frozenset(stop_ids)
     _refuse_unless_language_model(model)
@@ -94,8 +95,9 @@ def stream(
     prompt = before + T + behind
     mask_BS = None
     if mask_BT is not None:
+        _refuse_padding_behind(before)
         mask_BS = torch.ones(B, prompt + max_new_tokens, dtype=torch.bool, device=device)
-        mask_BS[:, before : before + T] = mask_BT
+        mask_BS[:, :T] = mask_BT
     state = new_state(model, batch=B, capacity=prompt + max_new_tokens)
     generators = [torch.Generator().manual_seed(derive(sampling.seed, "row", row)) for row in range(B)]
     ended: dict[int, int] = {}
@@ -168,6 +170,18 @@ def _positions_around_text(model: Model, inputs: Mapping[str, Tensor]) -> tuple[
         behind = streams.index(name) > streams.index(model.facts.text_input)
         counts[behind] += featurizer(inputs[name].to("meta")).shape[1]
     return counts[0], counts[1]
+
+
+def _refuse_padding_behind(positions: int) -> None:
+    if positions:
+        raise BuildError(
+            Diagnostic(
+                "E821",
+                "prompts of different lengths behind another stream",
+                because="shorter ones would be padded in the middle, which a convolution notices",
+                help="give prompts of one length, or one at a time",
+            )
+        )
 
 
 def _refuse_unless_language_model(model: Model) -> None:
