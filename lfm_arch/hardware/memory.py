@@ -1,0 +1,82 @@
+"""Bytes by part: weights, cache, state, activations, and what the runtime itself takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from lfm_arch.graph.count import slots
+from lfm_arch.graph.graph import Graph
+from lfm_arch.hardware.formats import WeightFormat, cache_bits, weight_format
+from lfm_arch.hardware.runtime import Engine
+from lfm_arch.hardware.scenario import Scenario
+from lfm_arch.hardware.work import ACTIVATIONS, Work
+
+ENCODER_BITS = 16.0
+"""Encoders of other modalities are shipped beside the language model, in 16 bits."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak bytes of a scenario, at its end, when the cache is longest."""
+
+    weights: float
+    """Exact: every parameter in the format of its place, which is also the size of the file."""
+    cache: float
+    """Exact: keys and values of all sequences, windows cut."""
+    state: float
+    """Exact: everything of fixed size that is remembered."""
+    activations: float
+    """Modelled: the widest layer over one piece of the prompt, and one row of scores for each sequence."""
+    runtime: float | None
+    """Measured of the engine, None when nobody did."""
+
+    @cached_property
+    def total(self) -> float:
+        """Sum; without the runtime's own part when that is unknown."""
+        return self.weights + self.cache + self.state + self.activations + (self.runtime or 0.0)
+
+    def parts(self) -> Mapping[str, float | None]:
+        return {name: getattr(self, name) for name in ("weights", "cache", "state", "activations", "runtime")}
+
+
+def weight_bytes(work: Work, weights: WeightFormat) -> float:
+    """Return the bytes of all weights, which is also the size of the file."""
+    bits = {
+        "layers": weights.bits,
+        "head": weights.head_bits,
+        "embedding": weights.embedding_bits,
+        "encoder": ENCODER_BITS,
+    }
+    return sum(count * bits[place] for place, count in work.stored.items()) / 8
+
+
+def measure_memory(graph: Graph, work: Work, scenario: Scenario, engine: Engine) -> Memory:
+    """Add up what a scenario holds at its end."""
+    cached = fixed = accumulators = 0.0
+    for held in slots(graph).values():
+        for slot in held:
+            elements = slot.elements(batch=scenario.batch, context=scenario.context)
+            if "context" in slot.shape:
+                cached += elements
+            elif slot.precision == "float32":
+                accumulators += elements
+            else:
+                fixed += elements
+    return Memory(
+        weights=weight_bytes(work, weight_format(scenario.weights)),
+        cache=cached * cache_bits(scenario.cache) / 8,
+        state=(fixed * engine.state_bits + accumulators * 32) / 8,
+        activations=_activations(graph, work, scenario, engine),
+        runtime=None if engine.base is None else float(engine.base.value),
+    )
+
+
+def _activations(graph: Graph, work: Work, scenario: Scenario, engine: Engine) -> float:
+    chunk = min(scenario.prompt, engine.prefill_chunk or scenario.prompt)
+    moved_R = work.table_PRF[0, :, ACTIVATIONS]
+    layers = [moved for moved, row in zip(moved_R, work.rows, strict=True) if row.piece in ("mixer", "channel")]
+    # element-wise steps read and write: what lives at once is about half of the busiest piece's traffic
+    busiest = max(layers, default=0.0) / 2 * chunk / scenario.prompt
+    stream = 2 * graph.width * scenario.batch * chunk
+    scores = sum(moved_R[work.head_R])
+    return float((busiest + stream) * engine.activation_bits / 8 + scores * 4)

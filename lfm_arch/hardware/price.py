@@ -1,0 +1,75 @@
+"""Seconds from counts and rates, all passes and rows at once.
+
+    row = max(matmul FLOP / rate, weight bytes / rate)              arithmetic hides behind streaming or the reverse
+        + attention FLOP / rate + cache bytes / rate                each fitted; one may be free
+        + state bytes / rate + element-wise bytes / rate
+        + parts * overhead + kernels * overhead
+
+Axes: P passes, R rows, T terms.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lfm_arch.hardware.rate import Rate, Rates
+from lfm_arch.hardware.work import ACTIVATIONS, CACHE, DENSE, EXPERT, KERNELS, MATMUL, MIXING, PARTS, STATE, Array
+
+Bound = Literal["matmul", "weights", "attention", "kv", "state", "elementwise", "overhead"]
+BOUNDS: tuple[Bound, ...] = ("matmul", "weights", "attention", "kv", "state", "elementwise", "overhead")
+"""What may take most of a row's time.
+
+`matmul`: arithmetic on weights. `weights`: reading them. `attention`: arithmetic between tokens. `kv`: reading and
+writing the cache. `state`: fixed-size state. `elementwise`: norms, gates, residuals. `overhead`: launches.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Bytes of a stored element."""
+
+    weight_R: Array
+    cache: float
+    state: float
+    activation: float
+
+
+def price(table_PRF: Array, rates: Rates, widths: Widths, *, chunks: int = 1) -> Array:
+    """Return seconds by pass, row and bound; the one of `matmul` and `weights` that hides behind the other is zero.
+
+    Args:
+        table_PRF: counts, the prompt's pass first.
+        rates: of one runtime.
+        widths: of the formats deployed.
+        chunks: pieces that the prompt is worked on in; weights are read and kernels launched for each.
+    """
+    passes = table_PRF.shape[0]
+    repeats_P = np.ones(passes)
+    repeats_P[0] = chunks
+    repeats_P1 = repeats_P[:, None]
+    attention_P1 = np.full((passes, 1), _per(rates.decode_attention))
+    attention_P1[0] = _per(rates.attention)
+
+    matmul_PR = table_PRF[..., MATMUL] * _per(rates.matmul)
+    read_PR = table_PRF[..., DENSE] * _per(rates.weights) + table_PRF[..., EXPERT] * _per(rates.experts)
+    weights_PR = read_PR * widths.weight_R * repeats_P1
+    computes_PR = matmul_PR >= weights_PR
+    seconds_TPR = np.stack(
+        [
+            matmul_PR * computes_PR,
+            weights_PR * ~computes_PR,
+            table_PRF[..., MIXING] * attention_P1,
+            table_PRF[..., CACHE] * (widths.cache * _per(rates.kv)),
+            table_PRF[..., STATE] * (widths.state * _per(rates.state)),
+            table_PRF[..., ACTIVATIONS] * (widths.activation * _per(rates.activations)),
+            (table_PRF[..., PARTS] * (rates.part.value or 0.0) + table_PRF[..., KERNELS] * (rates.kernel.value or 0.0))
+            * repeats_P1,
+        ]
+    )
+    return np.moveaxis(seconds_TPR, 0, -1)
+
+
+def _per(rate: Rate) -> float:
+    """Return seconds for each unit of work; none for a rate that is not known or not needed."""
+    return 0.0 if not rate.value else 1.0 / rate.value

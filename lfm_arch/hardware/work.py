@@ -1,0 +1,160 @@
+"""Counts of a graph in a scenario, as one array that rates turn into seconds.
+
+Axes: P passes (the prompt, then three decoding steps), R distinct rows, F fields.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lfm_arch.core.cost import Cost
+from lfm_arch.core.errors import Diagnostic, ProfileError
+from lfm_arch.graph.count import LayerParts, count, layer_parts
+from lfm_arch.graph.graph import Graph, Kind
+from lfm_arch.hardware.formats import WeightFormat
+from lfm_arch.hardware.scenario import Scenario
+
+Array = NDArray[np.float64]
+
+FIELDS: tuple[str, ...] = (
+    "matmul_flops",
+    "mixing_flops",
+    "dense_params",
+    "expert_params",
+    "cache",
+    "state",
+    "activations",
+    "kernels",
+    "parts",
+)
+"""Per pass: weights are elements here and get their bits later, `parts` are mixers and channel mixers of layers."""
+
+MATMUL, MIXING, DENSE, EXPERT, CACHE, STATE, ACTIVATIONS, KERNELS, PARTS = range(len(FIELDS))
+STEP_SHARES = (1 / 6, 4 / 6, 1 / 6)
+"""Weights of the three decoding steps in the mean."""
+
+_OUTSIDE: tuple[Kind, ...] = ("featurizer", "fusion", "norm", "head")
+
+Place = Literal["layers", "head", "embedding", "encoder"]
+"""Where weights lie: formats keep some places wider. An embedding that a head is tied to lies in `head`."""
+
+_take = attrgetter(
+    "matmul_flops", "mixing_flops", "touched_params", "touched_expert_params", "cache_read", "cache_write",
+    "state_traffic", "activations", "kernels",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Something that costs time: a piece of some equal layers, or a node outside the layers."""
+
+    nodes: tuple[str, ...]
+    piece: str
+    """`mixer`, `channel` or `norm` in a layer, else the node's kind."""
+    operator: str
+    """The word that specs write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All counts of one graph in one scenario."""
+
+    rows: tuple[Row, ...]
+    table_PRF: Array
+    repeats_R: Array
+    """How many nodes each row stands for."""
+    head_R: NDArray[np.bool_]
+    """Rows that read the output matrix rather than weights of layers."""
+    stored: Mapping[Place, int]
+    """Parameters by where they lie, each counted at its owner."""
+
+    def weight_bits(self, weights: WeightFormat) -> Array:
+        """Return the bits of a weight in each row."""
+        return np.where(self.head_R, weights.head_bits, weights.bits)
+
+
+def measure_work(graph: Graph, scenario: Scenario) -> Work:
+    """Count the passes of a scenario, heads for the last position of the prompt only.
+
+    Raises:
+        ProfileError: E714, the model cannot generate tokens.
+    """
+    _check_decodes(graph)
+    passes = scenario.passes()
+    prompt = layer_parts(graph, passes[0])
+    # layers that cost the same give the same object: identity groups them, and one of each is counted further
+    groups: dict[int, list[str]] = {}
+    for node_id, parts in prompt.items():
+        groups.setdefault(id(parts), []).append(node_id)
+    firsts = [nodes[0] for nodes in groups.values()]
+    layers = [prompt, *(layer_parts(graph, work, layers=firsts) for work in passes[1:])]
+    others = [count(graph, work, logits="last", kinds=_OUTSIDE) for work in passes]
+
+    rows: list[Row] = []
+    costs: list[Sequence[Cost]] = []
+    parts_of: list[int] = []
+    for nodes in groups.values():
+        layer = graph[nodes[0]].part
+        for piece in ("mixer", "channel", "norm"):
+            declared = getattr(layer, piece)
+            if declared is None:
+                continue
+            rows.append(Row(tuple(nodes), piece, declared.type))
+            costs.append([getattr(each[nodes[0]], piece) for each in layers])
+            parts_of.append(piece != "norm")
+    for node in graph:
+        if node.id in others[0]:
+            rows.append(Row((node.id,), node.kind, getattr(node.part, "type", node.kind)))
+            costs.append([each[node.id] for each in others])
+            parts_of.append(0)
+
+    table_PRF = np.array([[_fields(cost[p], n) for cost, n in zip(costs, parts_of, strict=True)] for p in range(4)])
+    return Work(
+        rows=tuple(rows),
+        table_PRF=table_PRF,
+        repeats_R=np.array([len(row.nodes) for row in rows], dtype=np.float64),
+        head_R=np.array([row.piece == "head" for row in rows]),
+        stored=_stored(graph, prompt, others[0]),
+    )
+
+
+def _stored(graph: Graph, layers: Mapping[str, LayerParts], others: Mapping[str, Cost]) -> dict[Place, int]:
+    found: dict[Place, int] = {"layers": 0, "head": 0, "embedding": 0, "encoder": 0}
+    # layers that own their weights and layers that borrow them cost differently, so each is asked
+    found["layers"] = sum(piece.params for parts in layers.values() for piece in parts)
+    for node_id, cost in others.items():
+        found[_place(graph, node_id)] += cost.params
+    return found
+
+
+def _place(graph: Graph, node_id: str) -> Place:
+    node = graph[node_id]
+    if node.kind == "head":
+        return "head"
+    if node.kind != "featurizer":
+        return "layers"
+    if any(edge.port == "weights" and graph[edge.target].kind == "head" for edge in graph.out_of(node_id)):
+        return "head"
+    return "embedding" if node.part.modality == "text" else "encoder"
+
+
+def _fields(cost: Cost, parts: int) -> tuple[float, ...]:
+    matmul, mixing, touched, experts, read, written, state, activations, kernels = _take(cost)
+    return (matmul, mixing, touched - experts, experts, read + written, state, activations, kernels, parts)
+
+
+def _check_decodes(graph: Graph) -> None:
+    def refuse(message: str, help: str) -> ProfileError:
+        because = "a scenario of prompt and generated tokens needs a model that decodes"
+        return ProfileError(Diagnostic("E714", message, because=because, help=help))
+
+    for node in graph.layers:
+        for part in (node.part.mixer, node.part.channel):
+            if part is not None and not part.causal:
+                raise refuse(f"{node.id} of {graph.name} is not causal ({part.type})", "`lfm-arch show` counts it")
+    if not graph.of("head"):
+        raise refuse(f"{graph.name} has no head", "add heads: {lm: {type: lm_head, tied_to: text}}")
