@@ -12,67 +12,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
-from lfm_arch.core.units import Count, Seconds
 from lfm_arch.graph.compile import compile_graph
 from lfm_arch.graph.count import totals
 from lfm_arch.graph.graph import Graph
 from lfm_arch.graph.identity import architecture_id
 from lfm_arch.lower.compile import lower
 from lfm_arch.quality.data import Corpus, standard_library
-from lfm_arch.quality.replica import Reduction, Replica, replica
-from lfm_arch.quality.tasks import NextByte, RecallTask
-from lfm_arch.quality.trainer import Plan, evaluate, train, use_all_cores
+from lfm_arch.quality.replica import Replica, replica
+from lfm_arch.quality.settings import QualitySettings, RecallTask
+from lfm_arch.quality.tasks import NextByte, recall_batch
+from lfm_arch.quality.trainer import evaluate, train, use_all_cores
 from lfm_arch.spec.arch import ArchSpec
 
 TEST_SEED = 2**31 - 1
 """Draws the tested recall sequences, apart from every training seed."""
-
-
-class QualitySettings(BaseModel):
-    """How quality is measured; part of a study, and of every record."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    tokens: Count = 200_000
-    """Bytes of text that each replica is trained on."""
-    batch_size: Annotated[int, Field(ge=1)] = 4
-    sequence_length: Annotated[int, Field(ge=16)] = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
-    init_scale: Annotated[float, Field(gt=0)] = 5.0
-    precision: Literal["bf16", "f32"] = "bf16"
-    validation_windows: Annotated[int, Field(ge=1)] = 256
-    """Windows of `sequence_length` bytes of the held-out text that are scored."""
-    replica: Reduction = Reduction()
-    recall: RecallTask | None = RecallTask()
-    """Null measures text alone."""
-    recall_tokens: Count = 200_000
-    recall_batch_size: Annotated[int, Field(ge=1)] = 16
-    recall_tests: Annotated[int, Field(ge=1)] = 128
-    """Tested sequences."""
-    time_limit_s: Seconds = 300
-    """Of one training; a candidate that needs longer is a failure."""
-
-    def text_plan(self) -> Plan:
-        return self._plan(self.tokens, self.batch_size, self.sequence_length)
-
-    def recall_plan(self, task: RecallTask) -> Plan:
-        return self._plan(self.recall_tokens, self.recall_batch_size, task.sequence_length)
-
-    def _plan(self, tokens: int, batch_size: int, sequence_length: int) -> Plan:
-        return Plan(
-            tokens=tokens,
-            batch_size=batch_size,
-            sequence_length=sequence_length,
-            learning_rate=self.learning_rate,
-            init_scale=self.init_scale,
-            precision=self.precision,
-            time_limit_s=self.time_limit_s,
-        )
 
 
 @dataclass(frozen=True)
@@ -204,7 +161,7 @@ def _recall(
 ) -> tuple[float, int]:
     plan = settings.recall_plan(task)
     model = lower(graph, seed=seed)
-    trained = train(model, lambda step: task.batch(plan.batch_size, seed * 1_000_003 + step), plan, stop=stop)
-    tests = [task.batch(settings.recall_tests, TEST_SEED, distance=task.distance)]
+    trained = train(model, lambda step: recall_batch(task, plan.batch_size, seed * 1_000_003 + step), plan, stop=stop)
+    tests = [recall_batch(task, settings.recall_tests, TEST_SEED, distance=task.distance)]
     _, accuracy = evaluate(model, tests, plan)
     return accuracy, trained.tokens

@@ -18,32 +18,21 @@ quality after full training.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from lfm_arch.core.errors import Diagnostic, QualityError
 from lfm_arch.featurizers.token_embedding.declaration import TokenEmbedding
 from lfm_arch.operators.base import Part
 from lfm_arch.quality.depth import kept_layers
+from lfm_arch.quality.settings import Reduction
 from lfm_arch.quality.sharing import shared_features, shared_weights
 from lfm_arch.spec.arch import ArchSpec, ExpertPlacement, Layer
 
 VOCAB_SIZE = 256
 _WIDTHS = ("intermediate_size", "shared_intermediate_size")
 _RANKS = ("rank", "size")
-
-
-class Reduction(BaseModel):
-    """By how much a replica is smaller."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    width_divisor: Annotated[float, Field(ge=1)] = 32
-    depth_divisor: Annotated[float, Field(ge=1)] = 2
-    head_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 16
-    max_experts: Annotated[int, Field(ge=2)] = 8
-    context_divisor: Annotated[float, Field(ge=1)] = 16
 
 
 @dataclass(frozen=True)

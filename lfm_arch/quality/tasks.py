@@ -14,14 +14,12 @@ recall task of MAD (Poli et al., arXiv:2403.17844).
 Axes: B batch, T tokens, N pairs of a sequence, K keys.
 """
 
-from typing import Annotated
-
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from lfm_arch.quality.data import Bytes
+from lfm_arch.quality.settings import RecallTask
 from lfm_arch.quality.trainer import IGNORED, Batch
 
 
@@ -50,38 +48,24 @@ class NextByte:
         return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
 
 
-class RecallTask(BaseModel):
-    """Sizes of the recall task."""
+def recall_batch(task: RecallTask, batch_size: int, seed: int, *, distance: int = 1) -> Batch:
+    """Draw sequences; targets stand at keys whose value is known."""
+    generator = torch.Generator().manual_seed(seed)
+    keys_BN = torch.randint(task.num_keys, (batch_size, task.num_pairs), generator=generator)
+    book_BK = torch.randint(task.num_values, (batch_size, task.num_keys), generator=generator)
+    # values use the symbols behind the keys'
+    values_BN = book_BK.gather(1, keys_BN) + task.num_keys
+    ids_BT = torch.stack([keys_BN, values_BN], dim=-1).flatten(1)
+    ago_BN = _pairs_ago(task, keys_BN)
+    targets_BN = torch.where(ago_BN >= distance, values_BN, IGNORED)
+    targets_BT = torch.stack([targets_BN, torch.full_like(targets_BN, IGNORED)], dim=-1).flatten(1)
+    return ids_BT, targets_BT
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    num_keys: Annotated[int, Field(ge=2, le=128)] = 8
-    num_values: Annotated[int, Field(ge=2, le=128)] = 8
-    num_pairs: Annotated[int, Field(ge=4)] = 32
-    distance: Annotated[int, Field(ge=1)] = 8
-    """A scored pair was last seen so many pairs ago at least, in the test."""
-
-    @property
-    def sequence_length(self) -> int:
-        return 2 * self.num_pairs
-
-    def batch(self, batch_size: int, seed: int, *, distance: int = 1) -> Batch:
-        """Draw sequences; targets stand at keys whose value is known."""
-        generator = torch.Generator().manual_seed(seed)
-        keys_BN = torch.randint(self.num_keys, (batch_size, self.num_pairs), generator=generator)
-        book_BK = torch.randint(self.num_values, (batch_size, self.num_keys), generator=generator)
-        # values use the symbols behind the keys'
-        values_BN = book_BK.gather(1, keys_BN) + self.num_keys
-        ids_BT = torch.stack([keys_BN, values_BN], dim=-1).flatten(1)
-        ago_BN = self._pairs_ago(keys_BN)
-        targets_BN = torch.where(ago_BN >= distance, values_BN, IGNORED)
-        targets_BT = torch.stack([targets_BN, torch.full_like(targets_BN, IGNORED)], dim=-1).flatten(1)
-        return ids_BT, targets_BT
-
-    def _pairs_ago(self, keys_BN: Tensor) -> Tensor:
-        """Count how many pairs ago each key occurred last; 0 where it never did."""
-        place_N = torch.arange(1, self.num_pairs + 1)
-        seen_BNK = F.one_hot(keys_BN, self.num_keys) * place_N[:, None]
-        last_BNK = F.pad(seen_BNK.cummax(dim=1).values, (0, 0, 1, 0))[:, :-1]
-        last_BN = last_BNK.gather(2, keys_BN[..., None]).squeeze(-1)
-        return torch.where(last_BN > 0, place_N - last_BN, 0)
+def _pairs_ago(task: RecallTask, keys_BN: Tensor) -> Tensor:
+    """Count how many pairs ago each key occurred last; 0 where it never did."""
+    place_N = torch.arange(1, task.num_pairs + 1)
+    seen_BNK = F.one_hot(keys_BN, task.num_keys) * place_N[:, None]
+    last_BNK = F.pad(seen_BNK.cummax(dim=1).values, (0, 0, 1, 0))[:, :-1]
+    last_BN = last_BNK.gather(2, keys_BN[..., None]).squeeze(-1)
+    return torch.where(last_BN > 0, place_N - last_BN, 0)

@@ -15,15 +15,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from lfm_arch.core.errors import Diagnostic, QualityError
-from lfm_arch.core.units import Count, Seconds
+from lfm_arch.quality.settings import Plan
 
 IGNORED = -100
 """A target that is not scored."""
@@ -32,41 +31,6 @@ _BALANCE = 0.01
 
 Batch = tuple[Tensor, Tensor]
 """Token ids and targets, both `[B, T]`."""
-
-
-class Plan(BaseModel):
-    """How a small model is trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    tokens: Count
-    """Positions trained on, rounded up to whole batches."""
-    batch_size: Annotated[int, Field(ge=1)]
-    sequence_length: Annotated[int, Field(ge=2)]
-    learning_rate: Annotated[float, Field(gt=0)]
-    init_scale: Annotated[float, Field(gt=0)] = 5.0
-    """Factor on the starting values of all matrices but depthwise filters."""
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Part of the steps over which the learning rate rises."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    """Largest norm of the gradient."""
-    precision: Literal["bf16", "f32"] = "bf16"
-    """Format of products; weights and sums stay float32."""
-    time_limit_s: Seconds = 300
-
-    @property
-    def steps(self) -> int:
-        return max(1, math.ceil(self.tokens / (self.batch_size * self.sequence_length)))
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of one step."""
-        warm = max(1, round(self.warmup * self.steps))
-        if step < warm:
-            return self.learning_rate * (step + 1) / warm
-        done = (step - warm) / max(1, self.steps - warm)
-        return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 @dataclass(frozen=True)
