@@ -26,12 +26,13 @@ Ports, by what takes the value:
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any, Literal
 
 from lfm_arch.core.tensor import TensorType
 from lfm_arch.spec.arch import ArchSpec
+
+if TYPE_CHECKING:
+    import networkx
 
 Kind = Literal["input", "featurizer", "fusion", "layer", "shared", "norm", "head", "output"]
 Slot = Literal["mixer", "channel", "norm"]
@@ -90,22 +91,42 @@ class Graph:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    @cached_property
-    def networkx(self) -> nx.MultiDiGraph:
-        """The graph for networkx's algorithms: nodes by id with their `node`, edges keyed by port; frozen."""
-        made: nx.MultiDiGraph = nx.MultiDiGraph()
+    def as_networkx(self) -> "networkx.MultiDiGraph":
+        """Return the graph for networkx's algorithms: nodes by id with their `node`, edges keyed by port."""
+        # networkx takes a tenth of a second to import, and a graph whose nodes are in order never needs it
+        from networkx import MultiDiGraph
+
+        made: networkx.MultiDiGraph = MultiDiGraph()
         for node in self.nodes.values():
             made.add_node(node.id, node=node)
         for edge in self.edges:
             made.add_edge(edge.source, edge.target, key=edge.port)
-        return nx.freeze(made)
+        return made
+
+    def circle(self) -> tuple[str, ...]:
+        """Return the ids of nodes that wait for each other, in the order of the edges; none in a legal graph."""
+        if self._in_order:
+            return ()
+        from networkx import NetworkXNoCycle, find_cycle
+
+        try:
+            return tuple(source for source, *_ in find_cycle(self.as_networkx()))
+        except NetworkXNoCycle:
+            return ()
+
+    @cached_property
+    def _in_order(self) -> bool:
+        order = {node_id: number for number, node_id in enumerate(self.nodes)}
+        return all(order[edge.source] < order[edge.target] for edge in self.edges)
 
     @cached_property
     def _sorted(self) -> tuple[Node, ...]:
-        order = {node_id: number for number, node_id in enumerate(self.nodes)}
-        if all(order[edge.source] < order[edge.target] for edge in self.edges):
+        if self._in_order:
             return tuple(self.nodes.values())
-        ids = nx.lexicographical_topological_sort(self.networkx, key=order.__getitem__)
+        from networkx import lexicographical_topological_sort
+
+        order = {node_id: number for number, node_id in enumerate(self.nodes)}
+        ids = lexicographical_topological_sort(self.as_networkx(), key=order.__getitem__)
         return tuple(self.nodes[node_id] for node_id in ids)
 
     @cached_property

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-import networkx as nx
-
 from lfm_arch.graph.graph import Graph
 from lfm_arch.graph.resolve import gives_stream, loose_streams, main_stream
 from lfm_arch.graph.rule import Finding, layer_path, spec_of
@@ -125,10 +123,8 @@ def names_are_known(graph: Graph) -> Iterator[Finding]:
 
 def nothing_waits_for_itself(graph: Graph) -> Iterator[Finding]:
     """No part reads, through others, what it makes itself."""
-    try:
-        _ = tuple(graph)
-    except nx.NetworkXUnfeasible:
-        circle = [source for source, *_ in nx.find_cycle(graph.networkx)]
+    circle = graph.circle()
+    if circle:
         first = next((each for each in circle if graph[each].kind != "shared"), circle[0])
         yield Finding(
             graph[first].path,

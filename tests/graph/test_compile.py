@@ -437,7 +437,7 @@ def test_iterating_follows_the_values() -> None:
     for node in graph:
         assert set(graph.into(node.id).values()) <= seen, node.id
         seen.add(node.id)
-    assert len(seen) == len(graph) == len(graph.networkx)
+    assert len(seen) == len(graph) == len(graph.as_networkx())
 
 
 @pytest.mark.parametrize("operator", [ShortConv(kernel_size=3), SwiGLU(intermediate_size=8)], ids=["mixer", "channel"])
