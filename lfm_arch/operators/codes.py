@@ -47,6 +47,13 @@ CODES: tuple[Code, ...] = (
         right='[project.entry-points."lfm_arch.operators"]\nlong_conv = "their_package.long_conv:LongConv"',
     ),
     Code(
+        "E236",
+        "groups do not divide the heads",
+        "In a state space layer each group's keys and queries serve the same whole number of heads.",
+        wrong="{type: mamba2, num_heads: 32, head_dim: 64, state_size: 128, num_groups: 5}",
+        right="{type: mamba2, num_heads: 32, head_dim: 64, state_size: 128, num_groups: 4}",
+    ),
+    Code(
         "E240",
         "a whole matrix for every token",
         "The full adaptive operators generate a matrix as large as the weight itself. They do so once for a sequence.",

@@ -21,6 +21,8 @@ from lfm_arch.operators.attention.declaration import Attention, SharedKVAttentio
 from lfm_arch.operators.base import Operator
 from lfm_arch.operators.full_adaptive_experts.declaration import FullAdaptiveExperts
 from lfm_arch.operators.full_adaptive_linear.declaration import FullAdaptiveLinear
+from lfm_arch.operators.gated_linear_attention.declaration import GatedLinearAttention
+from lfm_arch.operators.mamba2.declaration import Mamba2
 from lfm_arch.operators.mlp.declaration import MLP
 from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.short_conv.declaration import ShortConv
@@ -30,6 +32,8 @@ OPERATORS: tuple[type[Operator], ...] = (
     Attention,
     SharedKVAttention,
     ShortConv,
+    GatedLinearAttention,
+    Mamba2,
     SwiGLU,
     GeGLU,
     MLP,

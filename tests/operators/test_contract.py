@@ -14,6 +14,8 @@ from lfm_arch.operators.condition import FeaturizerCondition, RunningMeanConditi
 from lfm_arch.operators.contract import check_operator
 from lfm_arch.operators.full_adaptive_experts.declaration import FullAdaptiveExperts
 from lfm_arch.operators.full_adaptive_linear.declaration import FullAdaptiveLinear
+from lfm_arch.operators.gated_linear_attention.declaration import GatedLinearAttention
+from lfm_arch.operators.mamba2.declaration import Mamba2
 from lfm_arch.operators.mlp.declaration import MLP
 from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.registry import OPERATORS
@@ -69,6 +71,10 @@ EXAMPLES: tuple[Example, ...] = (
         SharedKVAttention(num_heads=6, num_kv_heads=2, head_dim=8, qkv_bias=True, out_bias=True),
         owner=_attention(),
     ),
+    Example(GatedLinearAttention(num_heads=3, head_dim=8)),
+    Example(GatedLinearAttention(num_heads=2, head_dim=8, key_dim=4, gate_rank=3)),
+    Example(Mamba2(num_heads=4, head_dim=8, state_size=6)),
+    Example(Mamba2(num_heads=4, head_dim=8, state_size=6, num_groups=2, kernel_size=3, conv_bias=False, bias=True)),
     Example(SwiGLU(intermediate_size=24)),
     Example(SwiGLU(intermediate_size=24, bias=True)),
     Example(GeGLU(intermediate_size=24, activation="gelu_tanh")),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lfm_arch.operators.attention.declaration import Attention, Rope
 from lfm_arch.operators.base import Operator
+from lfm_arch.operators.mamba2.declaration import Mamba2
 from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.short_conv.declaration import ShortConv
 from lfm_arch.operators.swiglu.declaration import SwiGLU
@@ -20,6 +21,7 @@ from lfm_arch.parts.context import Context, OperatorModule, State
 lfm2 = pytest.importorskip("transformers.models.lfm2.modeling_lfm2")
 lfm2_moe = pytest.importorskip("transformers.models.lfm2_moe.modeling_lfm2_moe")
 lfm3 = pytest.importorskip("transformers.models.lfm3.modeling_lfm3")
+mamba2 = pytest.importorskip("transformers.models.mamba2.modeling_mamba2")
 deepseek = pytest.importorskip("transformers.models.deepseek_v3.modeling_deepseek_v3")
 
 WIDTH, HEADS, KV_HEADS, HEAD_DIM, WINDOW = 32, 4, 2, 8, 5
@@ -250,3 +252,32 @@ def test_shared_experts() -> None:
     module = ours(operator, theirs, family="deepseek_v3", prefix="mlp")
     x_BTD = torch.randn(2, 7, WIDTH)
     torch.testing.assert_close(module(x_BTD, Context.begin(7)), theirs(x_BTD), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("chunks", [(41,), (1,) * 41, (35, 1, 4, 1)], ids=["whole", "by-1", "mixed"])
+@pytest.mark.parametrize("groups", [1, 2], ids="G{}".format)
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
+def test_mamba2(groups: int, chunks: tuple[int, ...], padded: bool) -> None:
+    config = mamba2.Mamba2Config(
+        hidden_size=WIDTH,
+        num_heads=8,
+        head_dim=8,
+        expand=2,
+        state_size=6,
+        n_groups=groups,
+        conv_kernel=4,
+        chunk_size=16,
+        num_hidden_layers=1,
+        layer_norm_epsilon=1e-5,
+    )
+    theirs = mamba2.Mamba2Mixer(config, 0)
+    operator = Mamba2(num_heads=8, head_dim=8, state_size=6, num_groups=groups)
+    module = ours(operator, theirs, family="mamba2", prefix="mixer")
+    x_BTD = torch.randn(2, 41, WIDTH)
+    mask_BT = None
+    if padded:
+        mask_BT = torch.ones(2, 41, dtype=torch.bool)
+        mask_BT[0, :3] = False
+    mine, expected = streamed(module, operator, x_BTD, chunks, mask_BT), theirs(x_BTD, attention_mask=mask_BT)
+    real = slice(None) if mask_BT is None else mask_BT
+    torch.testing.assert_close(mine[real], expected[real], rtol=1e-4, atol=1e-4)
