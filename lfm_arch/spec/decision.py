@@ -31,6 +31,8 @@ class Decision:
     def allows(self, value: object) -> bool:
         """Whether a value answers the question."""
         if self.kind == "choice":
+            if value.__class__ is str or value is None:
+                return value in self.options
             return any(same(value, option) for option in self.options)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from lfm_arch.spec.decision import Decision
+from lfm_arch.spec.decision import Decision, same
 from lfm_arch.spec.hole import Hole, prior_option
 from lfm_arch.spec.place import PlaceRule
 from lfm_arch.spec.problem import Problems
@@ -96,7 +96,12 @@ class Draws:
         """Ask what a decision needs and return what it comes out as."""
         decisions = self.decisions(hole, suffix)
         if hole.kind == "choice":
-            return hole.options[_number(hole, answer(decisions[0]))]
+            label = answer(decisions[0])
+            number = hole.numbers.get((type(label), label))
+            if number is None:
+                # 3.0 for 3: it passed as equal
+                number = next(each for each, other in enumerate(hole.labels) if same(other, label))
+            return hole.options[number]
         if hole.kind in ("int", "float"):
             value = answer(decisions[0])
             return _scalar(hole, float(value) if hole.kind == "float" and isinstance(value, int) else value)
@@ -225,13 +230,6 @@ def _share(path: str, prior: float) -> Decision:
 def _real(value: Value) -> float:
     assert isinstance(value, int | float), f"a share is a number, not {value!r}"
     return float(value)
-
-
-def _number(hole: Hole, answer: Value) -> int:
-    for number, label in enumerate(hole.labels):
-        if label == answer and isinstance(label, bool) == isinstance(answer, bool):
-            return number
-    raise AssertionError(f"{answer!r} passed as one of {hole.labels}")
 
 
 def _scalar(hole: Hole, value: Value) -> Node:

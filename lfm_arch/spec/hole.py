@@ -14,7 +14,7 @@ genomes; two decisions of one name are one decision.
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lfm_arch.spec.expression import Expression, parse, parse_scalar
@@ -61,6 +61,8 @@ class Hole:
     fewest: int = 0
     most: int = 0
     on: Expression | None = None
+    numbers: dict[tuple[type, Value], int] = field(default_factory=dict)
+    """Number of each option by its label, which is told apart by type: true is not 1."""
 
 
 def read_hole(node: Map, problems: Problems) -> Hole | None:
@@ -199,6 +201,7 @@ def _read_options(hole: Hole, written: Node, problems: Problems) -> None:
         seen[text] = item
     hole.options = tuple(written.items)
     hole.labels = _labels(hole.options)
+    hole.numbers = {(type(label), label): number for number, label in enumerate(hole.labels)}
 
 
 def _labels(options: tuple[Node, ...]) -> tuple[Value, ...]:

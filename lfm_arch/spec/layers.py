@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 from lfm_arch.operators.norm import Placement
 from lfm_arch.spec.arch import Layer
 from lfm_arch.spec.group import Entry
+from lfm_arch.spec.hole import Hole
 from lfm_arch.spec.part import Parts
 from lfm_arch.spec.plan import Plan
 from lfm_arch.spec.section import each_of, entries_of, map_of
@@ -30,9 +31,20 @@ class Override(NamedTuple):
 
 
 class _Slot(NamedTuple):
+    """An operator before it is settled."""
+
     node: Map
     path: str
     use: str
+    """The mention that names it; empty for one that is spelled in its block, which is used where the block is."""
+
+
+class _Blueprint(NamedTuple):
+    """A layer before it is settled, of a block in which no decision says which operators it has."""
+
+    mixer: _Slot | None
+    channel: _Slot | None
+    norm: Node
 
 
 class LayerMaker:
@@ -42,7 +54,8 @@ class LayerMaker:
         self.plan = plan
         self.parts = parts
         self._overlaid: dict[tuple[int, int], tuple[Node, Node, Map]] = {}
-        self._always: dict[int, Any] = {}
+        self._blueprints: dict[tuple[Any, ...], tuple[Sequence[Map], _Blueprint]] = {}
+        self._varies: dict[int, tuple[Node, tuple[Hole, ...] | None]] = {}
         self._layers: dict[tuple[Any, ...], Layer] = {}
         self._split: dict[int, tuple[Map, Map]] = {}
 
@@ -127,14 +140,25 @@ class LayerMaker:
         return tuple(each_of(enumerate(entries), one))
 
     def _layer(self, entry: Entry, at: At, settler: Settler, changes: Sequence[Map]) -> Layer:
-        block = self._block(entry.block, at, settler)
-        mixer, mixer_path = self._operator("mixer", block, at, settler, changes)
-        channel, channel_path = self._operator("channel", block, at, settler, changes)
-        norm, placement = self._norm(block, at, settler, changes)
-        key = (entry.block, entry.group, id(mixer), id(channel), id(norm), placement, mixer_path, channel_path)
-        layer = self._layers.get(key)
+        key = (entry.block, *map(id, changes))
+        kept = self._blueprints.get(key)
+        if kept is None:
+            blueprint = self._blueprint(entry.block, at, settler, changes)
+            if self._is_fixed(entry.block, changes):
+                # changes are kept alive, so that their ids stay theirs
+                self._blueprints[key] = (changes, blueprint)
+        else:
+            blueprint = kept[1]
+        mixer = self._operator(blueprint.mixer, at, settler)
+        channel = self._operator(blueprint.channel, at, settler)
+        placement = self._placement(blueprint.norm, at, settler)
+        norm = self.part(blueprint.norm, NORM, settler, at, drop=("placement",))
+        mixer_path = "" if blueprint.mixer is None else blueprint.mixer.path
+        channel_path = "" if blueprint.channel is None else blueprint.channel.path
+        made = (entry.block, entry.group, id(mixer), id(channel), id(norm), placement, mixer_path, channel_path)
+        layer = self._layers.get(made)
         if layer is None:
-            layer = self._layers[key] = Layer.model_construct(
+            layer = self._layers[made] = Layer.model_construct(
                 block=entry.block,
                 group=entry.group,
                 mixer=mixer,
@@ -145,6 +169,42 @@ class LayerMaker:
                 channel_path=channel_path,
             )
         return layer
+
+    def _operator(self, slot: _Slot | None, at: At, settler: Settler) -> Any:
+        if slot is None:
+            return None
+        return self.part(slot.node, OPERATOR, settler, at if slot.use == "" else At(at.layer, slot.use))
+
+    def _blueprint(self, name: str, at: At, settler: Settler, changes: Sequence[Map]) -> _Blueprint:
+        block = self._block(name, at, settler)
+
+        def slot(key: str) -> _Slot | None:
+            found = self._slot(block.get(key), at, settler)
+            for change in changes:
+                node = change.get(key)
+                if node is not None:
+                    found = self._changed(found, node, at, settler)
+            return found
+
+        steps: list[Callable[[], Any]] = [
+            lambda: slot("mixer"),
+            lambda: slot("channel"),
+            lambda: self._norm(block, at, settler, changes),
+        ]
+        return _Blueprint(*each_of(steps, lambda step: step()))
+
+    def _is_fixed(self, name: str, changes: Sequence[Map]) -> bool:
+        """Whether no decision says what a block is made of; its operators may still hold some."""
+        root = self.plan.root
+        blocks, operators, norm = root.get("blocks"), root.get("operators"), root.get("norm")
+        block = blocks.get(name) if isinstance(blocks, Map) else None
+        written = [blocks, operators, norm, block]
+        for owner in (block, *changes):
+            written += [owner.get(key) for key in BLOCK_KEYS] if isinstance(owner, Map) else []
+        if isinstance(operators, Map):
+            names = [each.value for each in written if isinstance(each, Scalar) and isinstance(each.value, str)]
+            written += [operators.get(each) for each in names]
+        return all(each is None or each.plan is None for each in written)
 
     def _block(self, name: str, at: At, settler: Settler) -> Map:
         section = map_of("blocks", settler)
@@ -192,16 +252,6 @@ class LayerMaker:
 
         each_of((("operators", operator), ("blocks", block)), section)
 
-    def _operator(self, name: str, block: Map, at: At, settler: Settler, changes: Sequence[Map]) -> tuple[Any, str]:
-        slot = self._slot(block.get(name), at, settler)
-        for change in changes:
-            node = change.get(name)
-            if node is not None:
-                slot = self._changed(slot, node, at, settler)
-        if slot is None:
-            return None, ""
-        return self.part(slot.node, OPERATOR, settler, At(at.layer, slot.use)), slot.path
-
     def _slot(self, node: Node | None, at: At, settler: Settler) -> _Slot | None:
         """Find the operator that a value names or spells."""
         if node is None:
@@ -210,7 +260,7 @@ class LayerMaker:
         if head is None or (isinstance(head, Scalar) and head.value is None):
             return None
         if isinstance(head, Map):
-            return _Slot(head, head.path or node.path, at.use)
+            return _Slot(head, head.path or node.path, "")
         name = head.value if isinstance(head, Scalar) else None
         table = dict(entries_of(map_of("operators", settler)))
         named = table.get(name) if isinstance(name, str) else None
@@ -266,7 +316,7 @@ class LayerMaker:
         """Lay one norm over another; a changed type starts afresh."""
         return child if self._replaces(base, child) else self._overlay(base, child)
 
-    def _norm(self, block: Map, at: At, settler: Settler, changes: Sequence[Map]) -> tuple[Any, str]:
+    def _norm(self, block: Map, at: At, settler: Settler, changes: Sequence[Map]) -> Node:
         node: Node | None = None
         for each in (
             self.plan.document.section("norm"),
@@ -293,8 +343,7 @@ class LayerMaker:
                 help="write norm: {type: rms_norm, eps: 1.0e-5, placement: pre} at the top of the file",
             )
             raise UnsettledError
-        placement = self._placement(node, at, settler)
-        return self.part(node, NORM, settler, at, drop=("placement",)), placement
+        return node
 
     @staticmethod
     def _placement(norm: Node, at: At, settler: Settler) -> str:
@@ -316,19 +365,50 @@ class LayerMaker:
         """Make a part; one that is the same in every layer or every candidate is made once."""
         level = self.plan.level(node)
         if level == 2:
+            return self._varying(node, shape, settler, at, drop)
+        if level == 0:
             return self.parts.make(node, shape, settler, at, drop=drop)
-        kept = self._always if level == 0 else settler.kept
-        entry = kept.get(id(node))
+        entry = settler.kept.get(id(node))
         if entry is None:
             try:
                 part = self.parts.make(node, shape, settler, at, drop=drop)
             except UnsettledError:
                 part = None
             # the node is kept alive with its part, so that its id stays its own
-            entry = kept[id(node)] = (node, part)
+            entry = settler.kept[id(node)] = (node, part)
         if entry[1] is None:
             raise UnsettledError
         return entry[1]
+
+    def _varying(self, node: Node, shape: Any, settler: Settler, at: At, drop: tuple[str, ...]) -> Any:
+        """Make a part that differs from layer to layer; once for all layers of a candidate where it does not."""
+        varying = self._varies.get(id(node))
+        if varying is None:
+            varying = self._varies[id(node)] = (node, self._simple_choices(node))
+        choices = varying[1]
+        if choices is None:
+            return self.parts.make(node, shape, settler, at, drop=drop)
+        key = (id(node), *(id(settler.outcome(choice, at)) for choice in choices))
+        entry = settler.kept.get(key)
+        if entry is None:
+            entry = settler.kept[key] = (node, self.parts.make(node, shape, settler, at, drop=drop))
+        return entry[1]
+
+    def _simple_choices(self, node: Node) -> tuple[Hole, ...] | None:
+        """Return the decisions that tell the layers of a part apart; None when more than those do."""
+        if not isinstance(node, Map) or node.plan is not None:
+            return None
+        choices: list[Hole] = []
+        for key, child in node.entries.items():
+            if key.startswith("x-") or self.plan.level(child) < 2:
+                continue
+            hole = child.plan
+            if not isinstance(hole, Hole) or hole.kind != "choice" or hole.when is not None:
+                return None
+            if any(self.plan.level(option) == 2 for option in hole.options):
+                return None
+            choices.append(hole)
+        return tuple(choices)
 
 
 def selected(

@@ -4,7 +4,7 @@ Values travel as JSON text: it is the key under which a part is kept, and what p
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ class Parts:
         settler: Settler,
         at: At | None = None,
         *,
-        drop: Iterable[str] = (),
+        drop: tuple[str, ...] = (),
         partial: bool = False,
     ) -> Any:
         """Return the part that a map declares.
@@ -64,6 +64,18 @@ class Parts:
         Raises:
             UnsettledError: it is wrong, and everything wrong about it is noted.
         """
+        key = (shape.what, drop, partial)
+        if node.made is not None and key in node.made:
+            return node.made[key]
+        made = self._make(node, shape, settler, at, drop=drop, partial=partial)
+        if settler.plan.level(node) == 0:
+            # kept on the node: no decision can change it
+            node.made = {**(node.made or {}), key: made}
+        return made
+
+    def _make(
+        self, node: Node, shape: Shape, settler: Settler, at: At | None, *, drop: tuple[str, ...], partial: bool
+    ) -> Any:
         head = settler.head(node, at)
         if not isinstance(head, Map):
             self._refuse_kind(head, node, shape, settler.problems)

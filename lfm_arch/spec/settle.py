@@ -47,7 +47,7 @@ class Settler:
         """What was asked and answered, in order."""
         self.forced: dict[int, Node] = {}
         """Decisions, by the id of their hole, that are not asked because a check wants one outcome."""
-        self.kept: dict[int, Any] = {}
+        self.kept: dict[Any, Any] = {}
         """Parts made for this candidate, by node."""
         self._memo: dict[int, Any] = {}
         self._heads: dict[int, Node | None] = {}
@@ -102,7 +102,7 @@ class Settler:
         if isinstance(plan, Expression):
             return self.evaluate(plan, node, at)
         if isinstance(plan, Hole):
-            head = self._outcome(plan, at)
+            head = self.outcome(plan, at)
             return _ABSENT if head is None else self._value(head, at)
         assert plan is BROKEN, f"no plan: {plan!r}"
         raise UnsettledError
@@ -150,7 +150,7 @@ class Settler:
             steps += 1
             assert steps < 100, f"{node.path} leads nowhere"
             if isinstance(node.plan, Hole):
-                taken = self._outcome(node.plan, at)
+                taken = self.outcome(node.plan, at)
                 if taken is None:
                     return None
                 node = taken
@@ -164,7 +164,7 @@ class Settler:
 
     # decisions
 
-    def _outcome(self, hole: Hole, at: At | None) -> Node | None:
+    def outcome(self, hole: Hole, at: At | None) -> Node | None:
         """Take a decision; None when it is not taken and has no prior."""
         shared = self.plan.level(hole.node) < 2
         if shared and id(hole) in self._heads:

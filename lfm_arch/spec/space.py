@@ -53,6 +53,7 @@ class Space:
         self.draws = Draws()
         check_form(self.plan)
         self._assembler = Assembler(self.plan)
+        self.groups = self._assembler.groups
         self._settle_ranges()
 
     @property

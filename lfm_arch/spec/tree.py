@@ -57,7 +57,7 @@ UNSETTLED: Any = object()
 class Node:
     """A value of the tree. Nodes are not changed once a file is loaded: merging makes new ones."""
 
-    __slots__ = ("deletes", "key", "level", "mark", "path", "plan", "replaced", "settled")
+    __slots__ = ("deletes", "key", "level", "made", "mark", "path", "plan", "replaced", "settled")
 
     def __init__(self, mark: Mark) -> None:
         self.mark = mark
@@ -71,6 +71,8 @@ class Node:
         """What the value depends on; None until it is asked for."""
         self.settled: Any = UNSETTLED
         """The value, where it depends on no decision and was asked for."""
+        self.made: dict[Any, Any] | None = None
+        """The parts that were made of it, where it depends on no decision."""
         self.replaced: tuple[Mark, ...] = ()
         """Where the values stood that this one took the place of, the nearest first."""
         self.deletes = False
