@@ -1,5 +1,5 @@
 """E3xx of the small languages: expressions E301-E312, quantities E315-E317, stacks E320-E324, selectors E330-E333,
-places E340-E342; and E130 of the formatter.
+places E340-E342; and E130, E131 of the tools around them.
 """
 
 from lfm_arch.core.errors import Code
@@ -8,10 +8,17 @@ LANGUAGE_CODES: tuple[Code, ...] = (
     Code(
         "E130",
         "a file that cannot be written",
-        "`lfm-arch fmt` writes a new file beside the old one and then puts it in its place, so it needs to write in "
-        "that directory. When it cannot, the old file stays as it was.",
+        "The file or its directory does not allow it. `lfm-arch fmt` writes a new file beside the old one and then "
+        "puts it in its place, so it needs to write in that directory. When it cannot, the old file stays as it was.",
         "lfm-arch fmt /usr/share/specs/model.yaml",
         "cp /usr/share/specs/model.yaml . && lfm-arch fmt model.yaml",
+    ),
+    Code(
+        "E131",
+        "schemas for nowhere",
+        "`lfm-arch schema` prints the schema of one kind of file, or writes all of them to a directory.",
+        "lfm-arch schema",
+        "lfm-arch schema --output schema",
     ),
     Code(
         "E301",
