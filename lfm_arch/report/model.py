@@ -144,7 +144,8 @@ def _figure(number: Number) -> str:
         return seconds(number.value)
     if number.unit == "B":
         return size(number.value)
-    return f"{number.value:.3g} {number.unit}"
+    rounded = float(f"{number.value:.3g}")
+    return f"{rounded:,.0f} {number.unit}" if rounded >= 100 else f"{rounded:g} {number.unit}"
 
 
 def _trust(number: Number) -> str:
@@ -185,7 +186,8 @@ def _time(estimate: Estimate) -> Markup:
     for node in estimate.graph.layers:
         row = rows[node.id]
         parts = tuple((BOUNDS[bound][0], value) for bound, value in row.decode_terms.items() if value)
-        used |= {colour for colour, _ in parts}
+        # what is too thin to see needs no entry in the legend
+        used |= {colour for colour, value in parts if value > 0.01 * row.decode_s}
         title = f"{node.id}: {row.kind}, {seconds(row.decode_s)}, mostly {BOUNDS[row.decode_bound][1]}"
         bars.append(chart.Column(node.id.rpartition(".")[2], parts, title))
     others = sum(row.decode_s for row in estimate.nodes) - sum(rows[node.id].decode_s for node in estimate.graph.layers)
