@@ -11,6 +11,8 @@ from lfm_arch.spec.arch import ArchSpec, Constraint, Expect
 from lfm_arch.spec.expression import Expression, is_expression, parse, parse_scalar
 from lfm_arch.spec.group import Groups
 from lfm_arch.spec.layers import LayerMaker
+from lfm_arch.spec.overlay import Overlays
+from lfm_arch.spec.override import Overrides
 from lfm_arch.spec.owners import Owners
 from lfm_arch.spec.part import Parts
 from lfm_arch.spec.plan import Plan
@@ -30,7 +32,9 @@ class Assembler:
         self.plan = plan
         self.parts = Parts()
         self.groups = Groups(self.parts)
-        self.layers = LayerMaker(plan, self.parts)
+        self.overlays = Overlays()
+        self.overrides = Overrides(self.overlays)
+        self.layers = LayerMaker(plan, self.parts, self.overlays)
         self.owners = Owners(self.parts)
         self._read_by_constraints = {name for each in self.checks().values() for name in _vars_in(each)}
 
@@ -70,7 +74,7 @@ class Assembler:
         featurizers = attempt(lambda: self._named("featurizers", FEATURIZER, settler), {})
         entries, groups = attempt(lambda: self.groups.read(settler), ([], ()))
         blocks, group_names = [each.block for each in entries], [each.group for each in entries]
-        overrides = attempt(lambda: self.layers.overrides(settler, blocks, group_names), [])
+        overrides = attempt(lambda: self.overrides.read(settler, blocks, group_names), [])
         layers = attempt(lambda: self.layers.make(entries, settler, overrides), ())
         if everything:
             attempt(lambda: self.layers.check_all(settler), None)
@@ -180,7 +184,7 @@ class Assembler:
         if is_null(own):
             return None
         if isinstance(base, Map) and isinstance(own, Map):
-            merged = self.layers.laid_over(base, own)
+            merged = self.overlays.lay(base, own)
             # placement is about layers: written here, it is an unknown key
             return self._norm(merged, settler, keep_placement=own.get("placement") is not None)
         return self._norm(section, settler, keep_placement=True)

@@ -33,7 +33,7 @@ def merge(base: Node | None, child: Node, problems: Problems, path: str = "") ->
             return _edited(base, child, problems, path)
         if is_hole(child):
             return _replacing(base, child)
-        mergeable = isinstance(base, Map) and not is_hole(base) and not _changes_type(base, child)
+        mergeable = isinstance(base, Map) and not is_hole(base) and not changes_type(base, child)
         under = base if mergeable else None
         assert under is None or isinstance(under, Map)
         merged = Map(child.mark, flow=child.flow)
@@ -64,7 +64,8 @@ def _replacing(base: Node | None, child: Node) -> Node:
     return twin
 
 
-def _changes_type(base: Map, child: Map) -> bool:
+def changes_type(base: Map, child: Map) -> bool:
+    """Whether a map is of another type than what it is laid over; one that says no type is of the same."""
     new, old = child.get("type"), base.get("type")
     if new is None or old is None:
         return False

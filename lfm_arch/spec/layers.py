@@ -1,33 +1,24 @@
 """Layers out of blocks: the stack expanded, overrides laid over, each distinct layer made once."""
 
 from collections.abc import Callable, Sequence
-from copy import copy
-from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 
 from lfm_arch.operators.norm import Placement
 from lfm_arch.spec.arch import Layer
+from lfm_arch.spec.extend import changes_type
 from lfm_arch.spec.group import Entry
 from lfm_arch.spec.hole import Hole
-from lfm_arch.spec.part import Parts
+from lfm_arch.spec.overlay import Overlays
+from lfm_arch.spec.override import BLOCK_KEYS, Override
+from lfm_arch.spec.part import Parts, Shape
 from lfm_arch.spec.plan import Plan
 from lfm_arch.spec.section import each_of, entries_of, map_of
-from lfm_arch.spec.selector import SelectorError, parse_selector, select
 from lfm_arch.spec.settle import At, Settler, UnsettledError
 from lfm_arch.spec.text_error import did_you_mean
-from lfm_arch.spec.tree import Map, Mark, Node, Scalar, join
+from lfm_arch.spec.tree import Map, Node, Scalar, join
 from lfm_arch.spec.written import NORM, OPERATOR
 
-BLOCK_KEYS = ("mixer", "channel", "norm")
 _PLACEMENTS = get_args(Placement)
-
-
-class Override(NamedTuple):
-    """Changes to selected layers; dotted keys are already taken apart."""
-
-    layers: frozenset[int]
-    changes: Map | None
-    """None when a decision or an inheriting file took it away."""
 
 
 class _Slot(NamedTuple):
@@ -50,80 +41,13 @@ class _Blueprint(NamedTuple):
 class LayerMaker:
     """Makes the layers of a space's candidates and keeps what is the same for all of them."""
 
-    def __init__(self, plan: Plan, parts: Parts) -> None:
+    def __init__(self, plan: Plan, parts: Parts, overlays: Overlays) -> None:
         self.plan = plan
         self.parts = parts
-        self._overlaid: dict[tuple[int, int], tuple[Node, Node, Map]] = {}
+        self.overlays = overlays
         self._blueprints: dict[tuple[Any, ...], tuple[Sequence[Map], _Blueprint]] = {}
         self._varies: dict[int, tuple[Node, tuple[Hole, ...] | None]] = {}
         self._layers: dict[tuple[Any, ...], Layer] = {}
-        self._split: dict[int, tuple[Map, Map]] = {}
-
-    # overrides
-
-    def overrides(self, settler: Settler, blocks: Sequence[str], groups: Sequence[str]) -> list[Override]:
-        """Return what the file changes, with the layers it selects; in order, later ones win.
-
-        Without blocks the stack is wrong, and that is noted: changes are read, but select nothing.
-        """
-        section = map_of("overrides", settler)
-        keys = section.keys if section is not None else {}
-
-        def one(entry: tuple[str, Node]) -> Override:
-            key, node = entry
-            changes = self._changes(node, settler)
-            layers = selected(key, keys[key], node.path, settler, blocks, groups) if blocks else ()
-            return Override(frozenset(layers), changes)
-
-        return [each for each in each_of(entries_of(section), one) if each.changes is not None]
-
-    def _changes(self, node: Node, settler: Settler) -> Map | None:
-        head = settler.head(node)
-        if head is None or (isinstance(head, Scalar) and head.value is None):
-            return None
-        if isinstance(head, Map):
-            return self._taken_apart(head, settler)
-        settler.problems.add("E203", "an override is a mapping", head, node.path, help="write {mixer.kernel_size: 5}")
-        raise UnsettledError
-
-    def _taken_apart(self, changes: Map, settler: Settler) -> Map:
-        """Turn dotted keys into nested maps, so that `mixer.window_size: 5` is `mixer: {window_size: 5}`."""
-        known = self._split.get(id(changes))
-        if known is not None:
-            return known[1]
-        nested = _twin(changes)
-        nested.entries, nested.keys = {}, {}
-
-        def one(entry: tuple[str, Node]) -> None:
-            key, node = entry
-            first, *rest = key.split(".")
-            where = changes.keys[key]
-            if first not in BLOCK_KEYS or not all(rest):
-                settler.problems.add(
-                    "E201",
-                    f"unknown key `{key}` in an override",
-                    where,
-                    node.path,
-                    because=f"an override changes {', '.join(BLOCK_KEYS)} of a layer, or a key in them",
-                    help=did_you_mean(first, BLOCK_KEYS),
-                )
-                raise UnsettledError
-            value = node
-            for step in reversed(rest):
-                holder = Map(node.mark, flow=True)
-                holder.entries, holder.keys = {step: value}, {step: where}
-                holder.path, holder.key = node.path, where
-                value = holder
-            before = nested.entries.get(first)
-            nested.entries[first] = value if before is None else self._overlay(before, value)
-            nested.keys.setdefault(first, where)
-
-        # a null here is a value: it takes a window away, not the override
-        each_of([each for each in changes.entries.items() if not each[0].startswith("x-")], one)
-        self._split[id(changes)] = (changes, nested)
-        return nested
-
-    # layers
 
     def make(self, entries: Sequence[Entry], settler: Settler, overrides: Sequence[Override]) -> tuple[Layer, ...]:
         """Return the layers of a candidate.
@@ -288,33 +212,10 @@ class LayerMaker:
         head = settler.head(node, at)
         if head is None:
             return slot
-        if slot is None or not isinstance(head, Map) or self._replaces(slot.node, head):
+        if slot is None or not isinstance(head, Map) or changes_type(slot.node, head):
             replaced = self._slot(head, at, settler)
             return replaced if replaced is None or not isinstance(head, Map) else replaced._replace(path=node.path)
-        return slot._replace(node=self._overlay(slot.node, head))
-
-    @staticmethod
-    def _replaces(base: Map, child: Map) -> bool:
-        new, old = child.get("type"), base.get("type")
-        if new is None:
-            return False
-        return not (isinstance(new, Scalar) and isinstance(old, Scalar) and new.value == old.value)
-
-    def _overlay(self, base: Node, child: Node) -> Node:
-        """Lay one map over another; kept, so that equal layers have equal nodes."""
-        key = (id(base), id(child))
-        known = self._overlaid.get(key)
-        if known is None:
-            merged = _overlaid(base, child)
-            if not isinstance(merged, Map):
-                return merged
-            # the originals are kept alive, so that their ids stay theirs
-            known = self._overlaid[key] = (base, child, merged)
-        return known[2]
-
-    def laid_over(self, base: Map, child: Map) -> Node:
-        """Lay one norm over another; a changed type starts afresh."""
-        return child if self._replaces(base, child) else self._overlay(base, child)
+        return slot._replace(node=self.overlays.lay(slot.node, head))
 
     def _norm(self, block: Map, at: At, settler: Settler, changes: Sequence[Map]) -> Node:
         node: Node | None = None
@@ -332,7 +233,7 @@ class LayerMaker:
                     help="write {type: rms_norm, eps: 1.0e-5}",
                 )  # fmt: skip
                 raise UnsettledError
-            node = self.laid_over(node, head) if isinstance(node, Map) else head
+            node = head if node is None else self.overlays.lay(node, head)
         if node is None:
             settler.problems.add(
                 "E202",
@@ -361,7 +262,7 @@ class LayerMaker:
             raise UnsettledError
         return value
 
-    def part(self, node: Node, shape: Any, settler: Settler, at: At, *, drop: tuple[str, ...] = ()) -> Any:
+    def part(self, node: Node, shape: Shape, settler: Settler, at: At, *, drop: tuple[str, ...] = ()) -> Any:
         """Make a part; one that is the same in every layer or every candidate is made once."""
         level = self.plan.level(node)
         if level == 2:
@@ -380,7 +281,7 @@ class LayerMaker:
             raise UnsettledError
         return entry[1]
 
-    def _varying(self, node: Node, shape: Any, settler: Settler, at: At, drop: tuple[str, ...]) -> Any:
+    def _varying(self, node: Node, shape: Shape, settler: Settler, at: At, drop: tuple[str, ...]) -> Any:
         """Make a part that differs from layer to layer; once for all layers of a candidate where it does not."""
         varying = self._varies.get(id(node))
         if varying is None:
@@ -409,47 +310,3 @@ class LayerMaker:
                 return None
             choices.append(hole)
         return tuple(choices)
-
-
-def selected(
-    text: str | int, where: Mark, path: str, settler: Settler, blocks: Sequence[str], groups: Sequence[str]
-) -> tuple[int, ...]:
-    """Return the layers of a selector that stands at `where`.
-
-    Raises:
-        UnsettledError: E33x, noted.
-    """
-    known = [name for name, _ in entries_of(map_of("blocks", settler))]
-    try:
-        return select(_parsed(str(text)), blocks, groups, known=known)
-    except SelectorError as error:
-        each = error.diagnostic(where.place(), path, str(text))
-        settler.problems.add(each.code, each.message, each.place, path, because=each.because, help=each.help)
-        raise UnsettledError from None
-
-
-@lru_cache(maxsize=1024)
-def _parsed(text: str) -> Any:
-    return parse_selector(text)
-
-
-def _twin(node: Map) -> Map:
-    twin = copy(node)
-    twin.level = None
-    return twin
-
-
-def _overlaid(base: Node, child: Node) -> Node:
-    """Merge without making new leaves: they stay where they were written."""
-    if isinstance(base, Map) and isinstance(child, Map) and base.plan is None and child.plan is None:
-        merged = _twin(base)
-        merged.entries, merged.keys = dict(base.entries), dict(base.keys)
-        for key, value in child.entries.items():
-            old = base.entries.get(key)
-            merged.entries[key] = value if old is None else _overlaid(old, value)
-            merged.keys[key] = child.keys[key]
-        return merged
-    twin = copy(child)
-    twin.replaced = (base.mark, *base.replaced)
-    twin.deletes = isinstance(child, Scalar) and child.value is None and child.plan is None
-    return twin

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lfm_arch.spec.arch import ExpertPlacement, SharedFeatures, SharedFeaturizers, SharedWeights
-from lfm_arch.spec.layers import selected
+from lfm_arch.spec.override import selected
 from lfm_arch.spec.part import Parts
 from lfm_arch.spec.section import each_of, list_of
 from lfm_arch.spec.settle import Settler, UnsettledError
