@@ -55,6 +55,12 @@ def foreign_names(graph: Graph, model: Model, family: str) -> dict[str, str]:
     Raises:
         BuildError: E805, parts whose names in this family nobody has said.
     """
+    if family not in FAMILIES:
+        raise BuildError(
+            Diagnostic(
+                "E805", f"no family is called {family!r}", help=f"families that are known: {', '.join(FAMILIES)}"
+            )
+        )
     found: dict[str, str] = {}
     unnamed: list[str] = []
     for node in graph:
@@ -79,7 +85,7 @@ def foreign_names(graph: Graph, model: Model, family: str) -> dict[str, str]:
                 "E805",
                 f"{name} has no name in the family {family!r}",
                 because="every tensor must be named, none is guessed",
-                help=f"families that are known: {', '.join(FAMILIES)}; parts name their weights in `weight_names`",
+                help=f"an operator names its weights for {family!r} in its `weight_names`",
             )
             for name in unnamed
         )
@@ -121,9 +127,7 @@ def load_foreign(graph: Graph, model: Model, family: str, tensors: Mapping[str, 
 
 def _tables(graph: Graph, node: Node, family: str) -> Iterator[tuple[str, WeightNames, str]]:
     """Yield (our prefix, names, their prefix) for the pieces of a node."""
-    known = FAMILIES.get(family)
-    if known is None:
-        return
+    known = FAMILIES[family]
     if node.kind == "norm":
         yield "", {"": known.final_norm}, ""
     elif node.kind == "layer":

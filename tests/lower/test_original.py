@@ -1,11 +1,18 @@
 """The original open-source example runs, and does what its formula says."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from lfm_arch import LFModel
 from lfm_arch.core.errors import InputError
+from lfm_arch.core.tensor import TensorType
+from lfm_arch.graph.compile import check_expect, compile_graph
+from lfm_arch.graph.count import totals
+from lfm_arch.lower.compile import lower
+from lfm_arch.spec.model import load_spec
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +90,34 @@ def test_all_parameters_learn() -> None:
 def test_tokens_of_another_size_are_refused() -> None:
     with pytest.raises(InputError, match=r"E223.*expected .batch, tokens, 6"):
         LFModel(6, 6, 6, 3, 2)(torch.randn(2, 5, 7))
+
+
+SPEC = Path(__file__).parents[2] / "specs" / "original-lfm.yaml"
+
+
+def test_the_spec_has_the_sizes_of_the_example() -> None:
+    spec = load_spec(SPEC)
+    graph = compile_graph(spec)
+    check_expect(graph, spec)
+    assert spec.expect is not None
+    assert totals(graph).params == spec.expect.params
+    assert [type_ for type_ in (graph["sequence"].type, graph["answer"].type) if type_ is not None] == [
+        TensorType(("batch", "sequence_tokens", 512)),
+        TensorType(("batch", "tokens", 512)),
+    ]
+
+
+def test_the_spec_mixes_tokens_where_the_example_does_not() -> None:
+    """Swapping two tokens leaves their mean, so what maps tokens one by one puts out the same, swapped."""
+    small = ("dims.hidden_size=32", "dims.adapt_size=8", "expect=null")
+    model = lower(compile_graph(load_spec(SPEC, small)))
+    with torch.no_grad():
+        # an untrained convolution hears the current token only
+        model.get_parameter("layers.0.mixer.tap_proj.bias").normal_()
+    x_BTD = torch.randn(2, 6, 512)
+    swapped = x_BTD[:, [0, 1, 3, 2, 4, 5]]
+    moved = (model(swapped)[:, 5] - model(x_BTD)[:, 5]).abs().max()
+    assert moved > 1e-4
+
+    original = LFModel(512, 16, 16, 8, 2)
+    torch.testing.assert_close(original(swapped)[:, 5], original(x_BTD)[:, 5])
