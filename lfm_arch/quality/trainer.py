@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from lfm_arch.core.errors import Diagnostic, QualityError
 from lfm_arch.quality.settings import Plan
+from lfm_arch.quality.stopped import StoppedError
 
 IGNORED = -100
 """A target that is not scored."""
@@ -41,10 +42,6 @@ class Training:
     """Mean loss of the last tenth of the steps, in nats."""
     tokens: int
     seconds: float
-
-
-class StoppedError(Exception):
-    """Somebody asked for the end before the training was done."""
 
 
 def use_all_cores() -> int:

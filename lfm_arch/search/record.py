@@ -65,4 +65,6 @@ class Record(BaseModel):
     started: str = ""
     """UTC, ISO 8601."""
     seed: int = 0
+    notes: tuple[str, ...] = ()
+    """What to know before believing it: operators whose support on the hardware is unproven, a reused measurement."""
     known_good: bool = False

@@ -92,5 +92,7 @@ class StudySummary(BaseModel):
     started: str = ""
     ended: str = ""
     seconds: float = 0.0
+    study_id: str = ""
+    """Hash of all that the values depend on; only a study with the same one goes on here."""
     command: str = ""
     """The command that runs, or resumes, the study."""
