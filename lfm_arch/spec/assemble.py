@@ -36,9 +36,11 @@ class Assembler:
         self.overrides = Overrides(self.overlays)
         self.layers = LayerMaker(plan, self.parts, self.overlays)
         self.owners = Owners(self.parts)
-        self._read_by_constraints = {name for each in self.checks().values() for name in _vars_in(each)}
+        self.checks = self._read_checks()
+        """The constraints' expressions by path."""
+        self._read_by_constraints = {name for each in self.checks.values() for name in _vars_in(each)}
 
-    def checks(self) -> dict[str, Expression]:
+    def _read_checks(self) -> dict[str, Expression]:
         """Return the constraints' expressions by path; notes those that do not parse."""
         section = self.plan.root.get("constraints")
         found: dict[str, Expression] = {}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from lfm_arch.core.errors import Diagnostic
 from lfm_arch.spec.arch import ArchSpec
 from lfm_arch.spec.hole import Hole
+from lfm_arch.spec.lint import lint
 from lfm_arch.spec.plan import Plan
 from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.settle import Settler, UnsettledError
@@ -40,7 +41,10 @@ def check_space(space: Space) -> ArchSpec | None:
     seen = {_key(each) for each in problems.errors}
     for hole, branch, chosen in branches:
         _check_branch(space, hole, branch, chosen, seen)
-    return None if broken or problems.errors else default
+    if broken or problems.errors:
+        return None
+    lint(space.plan, space.checks, default if space.kind == "model" else None)
+    return default
 
 
 def _check_kind(space: Space) -> None:

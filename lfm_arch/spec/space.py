@@ -54,6 +54,7 @@ class Space:
         check_form(self.plan)
         self._assembler = Assembler(self.plan)
         self.groups = self._assembler.groups
+        self.checks = self._assembler.checks
         self._settle_ranges()
 
     @property
