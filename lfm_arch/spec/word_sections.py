@@ -73,9 +73,7 @@ SECTIONS: tuple[Entry, ...] = (
         "How raw input enters: each turns text, an image, audio, video or vectors into a stream of vectors as "
         "wide as the model, or into one feature vector that conditions adaptive operators. The name is the name "
         "of the model's input. `lfm-arch explain token_embedding` and the like tell the fields of each type.",
-        "featurizers:\n"
-        "  text: {type: token_embedding, vocab_size: 65536}\n"
-        "  topic: {type: pooled, source: text, size: 64}",
+        "featurizers:\n  text: {type: token_embedding, vocab_size: 128_000}",
         (),
         ("fusion", "heads"),
     ),

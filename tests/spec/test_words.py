@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lfm_arch.graph.compile import check_constraints, check_expect, compile_graph
 from lfm_arch.spec.hole import KINDS, MODIFIERS
 from lfm_arch.spec.space import load_space
 from lfm_arch.spec.words import WORDS, Word, find_word, similar_words
@@ -26,6 +27,10 @@ def test_every_example_loads(word: Word, tmp_path: Path) -> None:
     path.write_text(f"{text}extends: {BASE}\n{own_expect}{word.example}\n")
     space = load_space(path)
     assert bool(DECIDES.search(word.example)) == bool(space.decisions())
+    spec = space.default().spec
+    graph = compile_graph(spec)
+    assert not check_constraints(graph, spec)
+    check_expect(graph, spec)
 
 
 def test_every_key_is_explained() -> None:
