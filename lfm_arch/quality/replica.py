@@ -4,7 +4,7 @@ The rule is fixed by divisors, not by target sizes, so a larger candidate has a 
 
     width        hidden_size / width_divisor, to a multiple of 8; intermediate sizes, ranks and condition sizes likewise
     depth        layers / depth_divisor; which layers, see `depth.py`
-    heads        head_dim at most `head_dim`; as many heads as keep num_heads * head_dim / hidden_size; the number of
+    heads        head_dim / head_divisor; as many heads as keep num_heads * head_dim / hidden_size; the number of
                  key/value heads that divides them and is nearest to the original share
     windows      window_size / context_divisor: the training's sequences are shorter than the deployment's
     experts      at most `max_experts`, as many per token as keep the share that is active
@@ -32,7 +32,8 @@ from lfm_arch.spec.arch import ArchSpec, ExpertPlacement, Layer
 
 VOCAB_SIZE = 256
 _WIDTHS = ("intermediate_size", "shared_intermediate_size")
-_RANKS = ("rank", "size")
+_RANKS = ("rank", "gate_rank", "size")
+_DIMS = ("head_dim", "key_dim")
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,17 @@ class _Scale:
             return max(2, round(value * self.after / self.before))
         if name == "window_size":
             return max(2, round(value / self.rule.context_divisor))
-        return min(value, self.rule.head_dim) if name == "head_dim" else value
+        return self._dim(value) if name in _DIMS else value
+
+    def _dim(self, value: int) -> int:
+        # rotations turn pairs, of which a quarter may be meant to turn
+        return max(4, 2 * round(value / self.rule.head_divisor / 2))
 
     def _heads(self, fields: Mapping[str, Any]) -> dict[str, int]:
         old_dim = fields.get("head_dim")
         if not isinstance(old_dim, int):
             old_dim = self.before // fields["num_heads"]
-        dim = min(old_dim, self.rule.head_dim)
+        dim = self._dim(old_dim)
         heads = max(1, round(fields["num_heads"] * old_dim / self.before * self.after / dim))
         if not isinstance(fields.get("num_kv_heads"), int):
             return {"num_heads": heads}
@@ -190,7 +195,7 @@ def _words(spec: ArchSpec, small: ArchSpec, rule: Reduction) -> str:
     return (
         f"hidden_size {spec.hidden_size} -> {small.hidden_size} (1/{rule.width_divisor:g}, inner sizes likewise), "
         f"{len(spec.layers)} -> {len(small.layers)} layers (1/{rule.depth_divisor:g}, each mixer keeps its share and "
-        f"the order), heads of at most {rule.head_dim}, windows 1/{rule.context_divisor:g}, at most "
+        f"the order), head_dim 1/{rule.head_divisor:g}, windows 1/{rule.context_divisor:g}, at most "
         f"{rule.max_experts} experts, {VOCAB_SIZE} bytes as vocabulary; kernel sizes, norms, sharing and expert "
         f"placement kept"
     )

@@ -15,7 +15,7 @@ class Reduction(BaseModel):
 
     width_divisor: Annotated[float, Field(ge=1)] = 32
     depth_divisor: Annotated[float, Field(ge=1)] = 2
-    head_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 16
+    head_divisor: Annotated[float, Field(ge=1)] = 4
     max_experts: Annotated[int, Field(ge=2)] = 8
     context_divisor: Annotated[float, Field(ge=1)] = 16
 
