@@ -44,15 +44,18 @@ def build(
     What the spec expects of itself is checked first. The directory appears whole or not at all.
     """
     from lfm_arch.runtime.architecture import read
+    from lfm_arch.runtime.directory import refuse_in_use
 
     made = read(spec, sets=sets)
-    # torch takes a second to import: a wrong spec is reported before
+    directory = None if meta and output is None else output or Path("runs") / made.name
+    if directory is not None:
+        refuse_in_use(directory, force=force)
+    # torch takes a second to import: a mistake is reported before
     from lfm_arch.runtime.build import build_directory, build_outline
 
-    if meta and output is None:
-        card, directory = build_outline(made, dtype=dtype, seed=seed), None
+    if directory is None:
+        card = build_outline(made, dtype=dtype, seed=seed)
     else:
-        directory = output or Path("runs") / made.name
         with _Bar(quiet=as_json) as bar:
             card = build_directory(
                 made,

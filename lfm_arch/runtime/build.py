@@ -13,7 +13,8 @@ from lfm_arch.lower.names import own_tensors
 from lfm_arch.lower.sharing import borrowed
 from lfm_arch.runtime.architecture import Architecture, Source, read
 from lfm_arch.runtime.card import Card, make_card
-from lfm_arch.runtime.checkpoint import refuse_in_use, write
+from lfm_arch.runtime.checkpoint import write
+from lfm_arch.runtime.directory import refuse_in_use
 from lfm_arch.runtime.place import checked_device, checked_dtype
 from lfm_arch.runtime.weights import SHARD_BYTES, Entry
 

@@ -18,9 +18,9 @@ from lfm_arch.core.work import Workload
 from lfm_arch.graph.count import count, slots
 from lfm_arch.graph.graph import Graph, Node
 from lfm_arch.runtime.architecture import Architecture
+from lfm_arch.runtime.directory import CARD
 from lfm_arch.runtime.weights import WrittenFile, damaged
 
-CARD = "card.json"
 FORMAT = 1
 CONTEXTS = (4096, 32768)
 """Lengths for which the card states the cache in bytes."""

@@ -3,25 +3,24 @@
 Everything goes into a directory beside the target first, and takes its name in one step at the end.
 """
 
+import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lfm_arch.core.errors import BuildError, Diagnostic
-from lfm_arch.core.units import size
 from lfm_arch.graph.compile import compile_graph
 from lfm_arch.graph.identity import architecture_id
 from lfm_arch.lower.compile import lower
 from lfm_arch.lower.model import Model
 from lfm_arch.lower.names import own_tensors
 from lfm_arch.runtime.architecture import Architecture
-from lfm_arch.runtime.card import CARD, Card, Origin, make_card, read_card, readme, word
+from lfm_arch.runtime.card import Card, Origin, make_card, read_card, readme, word
+from lfm_arch.runtime.directory import CARD, README, SPEC, taking_place_of
 from lfm_arch.runtime.place import checked_device, checked_dtype
 from lfm_arch.runtime.weights import SHARD_BYTES, Entry, Weights, WrittenFile, damaged, write_text
 from lfm_arch.runtime.weights import write_weights as write_tensors
@@ -29,8 +28,6 @@ from lfm_arch.spec.arch import ArchSpec
 from lfm_arch.spec.model import load_spec
 from lfm_arch.spec.write import write_spec
 
-SPEC = "spec.yaml"
-README = "README.md"
 Progress = Callable[[int], None]
 
 
@@ -90,7 +87,7 @@ def write(
     progress: Progress = lambda _: None,
 ) -> Card:
     """Write a build directory; `tensors` may be made while they are written, see `write_weights`."""
-    with _taking_place_of(directory, sum(entry.size_bytes for entry in entries), force=force) as partial:
+    with taking_place_of(directory, sum(entry.size_bytes for entry in entries), force=force) as partial:
         files: list[WrittenFile] = [write_text(partial / SPEC, write_spec(made.spec))]
         if origin != "none":
             files += write_tensors(partial, entries, tensors, limit=shard_bytes, progress=progress)
@@ -193,8 +190,6 @@ def _refuse_mismatches(expected: Sequence[Entry], found: Sequence[Entry], direct
 
 
 def _refuse_changed_files(directory: Path, card: Card) -> None:
-    import hashlib
-
     for name, listed in card["files"].items():
         path = directory / name
         try:
@@ -204,60 +199,3 @@ def _refuse_changed_files(directory: Path, card: Card) -> None:
             raise damaged(path, str(error)) from error
         if found != listed["sha256"]:
             raise damaged(path, f"its SHA-256 is {found}, the card lists {listed['sha256']}")
-
-
-@contextmanager
-def _taking_place_of(directory: Path, needed_bytes: int, *, force: bool) -> Generator[Path]:
-    """Give an empty directory that becomes `directory` when all went well, and vanishes otherwise."""
-    directory = directory.absolute()
-    refuse_in_use(directory, force=force)
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-        free = shutil.disk_usage(partial).free
-        if free < needed_bytes:
-            raise _unwritable(directory, f"the weights take {size(needed_bytes)}, {size(free)} are free")
-        yield partial
-        _replace(partial, directory)
-    except OSError as error:
-        raise _unwritable(directory, error.strerror or str(error)) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def refuse_in_use(directory: Path, *, force: bool) -> None:
-    """Refuse a target that holds something; with `force`, one that holds something else than an earlier build."""
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
-        return
-    ours = directory.is_dir() and (directory / CARD).is_file() and (directory / SPEC).is_file()
-    if ours and force:
-        return
-    raise BuildError(
-        Diagnostic(
-            "E810",
-            f"{directory} holds an earlier build" if ours else f"{directory} holds something that is no build",
-            because="a build never writes over anything" if ours else "only builds are ever replaced",
-            help="choose another -o, or replace it with --force" if ours else "choose another -o",
-        )
-    )
-
-
-def _replace(partial: Path, directory: Path) -> None:
-    if not directory.exists() or not any(directory.iterdir()):
-        partial.replace(directory)
-        return
-    old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
-    directory.replace(old)
-    partial.replace(directory)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _unwritable(directory: Path, why: str) -> BuildError:
-    return BuildError(
-        Diagnostic(
-            "E811",
-            f"{directory} cannot be written: {why}",
-            because="a build is written whole or not at all; what was begun is removed",
-            help="choose a place with room, a smaller --dtype, or --meta for the counts alone",
-        )
-    )
