@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from lfm_arch.graph.memory import remembered
 from lfm_arch.operators.base import Part
 
 _WORDS: Mapping[str, Callable[[int], str]] = {
@@ -22,10 +21,10 @@ _WORDS: Mapping[str, Callable[[int], str]] = {
 """What Hugging Face's words for sizes are in a picture; a size without a word here keeps its name."""
 
 
-@remembered
 def brief(part: Part) -> str:
     """Return the type of a part and its sizes; switches, rates and whatever is at its default are left out."""
     sizes: list[str] = []
+    inside: list[str] = []
     for name, field in type(part).model_fields.items():
         value = getattr(part, name)
         if name == "type" or value == field.default:
@@ -33,6 +32,6 @@ def brief(part: Part) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             sizes.append(_WORDS[name](value) if name in _WORDS else f"{name.replace('_', ' ')} {value}")
         elif isinstance(value, Part) and name != "rope":
-            sizes.append(brief(value))
+            inside.append(f"({brief(value)})")
     word = str(getattr(part, "type", type(part).__name__))
-    return f"{word} {', '.join(sizes)}" if sizes else word
+    return " ".join([word, *((", ".join(sizes),) if sizes else ()), *inside])

@@ -52,7 +52,7 @@ from lfm_arch.graph.sharing_rule import (
 )
 from lfm_arch.spec.arch import ArchSpec
 
-__all__ = ["PASSES", "Violation", "check_constraints", "check_expect", "compile_graph"]
+__all__ = ["PASSES", "Violation", "check_constraints", "check_expect", "check_promises", "compile_graph"]
 
 PASSES: tuple[Stage, ...] = (
     Stage(
@@ -125,3 +125,22 @@ def compile_graph(spec: ArchSpec) -> Graph:
     if found:
         raise GraphError(found)
     return graph
+
+
+def check_promises(graph: Graph, spec: ArchSpec) -> None:
+    """Check everything that a model file says of itself: what it expects, and its constraints.
+
+    Raises:
+        GraphError: E501 to E505 and E511, all of them at once; E510 and E3xx, a constraint says nothing.
+    """
+    found: list[Diagnostic] = []
+    try:
+        check_expect(graph, spec)
+    except GraphError as error:
+        found.extend(error.diagnostics)
+    try:
+        found.extend(violation.diagnostic(spec) for violation in check_constraints(graph, spec))
+    except GraphError as error:
+        found.extend(error.diagnostics)
+    if found:
+        raise GraphError(found)

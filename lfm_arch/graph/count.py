@@ -134,12 +134,16 @@ class Totals:
     @property
     def fixed_state_bytes(self) -> int:
         """Full windows and fixed state of one sequence, 16 bit elements except float32 accumulators."""
-        sixteen = self.window_elements + self.fixed_state_elements - self.float32_elements
-        return CACHE_BYTES * sixteen + 4 * self.float32_elements
+        return state_bytes(self.window_elements + self.fixed_state_elements, self.float32_elements)
 
     def cache_bytes(self, context: int) -> int:
         """All remembered state of one sequence after `context` tokens, at least as many as the longest window."""
         return self.kv_bytes_per_token * context + self.fixed_state_bytes
+
+
+def state_bytes(elements: int, float32_elements: int) -> int:
+    """Bytes of remembered elements of which some are float32 whatever the format of the others, 16 bit here."""
+    return CACHE_BYTES * (elements - float32_elements) + 4 * float32_elements
 
 
 def totals(graph: Graph) -> Totals:

@@ -76,8 +76,9 @@ def _changes(before: Graph, after: Graph) -> Iterator[Change]:
         yield Change("changed", "hidden_size", str(before.width), str(after.width))
     yield from _parts(spec_of(before).featurizers, spec_of(after).featurizers, "featurizers.")
     yield from _one(_fusion(before), _fusion(after), "fusion")
-    pairs = align([node.part for node in before.layers], [node.part for node in after.layers])
-    yield from _layers(before, after, pairs)
+    mine, theirs = _declared(before), _declared(after)
+    pairs = align(mine, theirs)
+    yield from _layers(mine, theirs, pairs)
     yield from _sharing(before, after, pairs)
     yield from _one(_norm(before), _norm(after), "final_norm")
     # as they are written, so that a head does not change because what it is tied to does
@@ -173,12 +174,23 @@ def _apart(mine: Part | None, theirs: Part | None) -> float:
     return min(_OTHER_TYPE, _FIELD * sum(getattr(mine, name) != getattr(theirs, name) for name in fields))
 
 
-def _layers(before: Graph, after: Graph, pairs: Sequence[Pair]) -> Iterator[Change]:
+def _declared(graph: Graph) -> list[Layer]:
+    """Return the layers with their experts, but as they are before they take features: sharing is told by itself."""
+    found: list[Layer] = []
+    for node, written in zip(graph.layers, spec_of(graph).layers, strict=True):
+        layer: Layer = node.part
+        computing = {slot: part for slot in ("mixer", "channel") if (part := getattr(written, slot)) and not part.takes}
+        back = {slot: part for slot, part in computing.items() if getattr(layer, slot).takes}
+        found.append(layer.model_copy(update=back) if back else layer)
+    return found
+
+
+def _layers(before: Sequence[Layer], after: Sequence[Layer], pairs: Sequence[Pair]) -> Iterator[Change]:
     """Say every change once, with all layers that it is in."""
     changed: dict[str, list[tuple[int, int]]] = {}
     for i, j in pairs:
         if i is not None and j is not None:
-            for detail in _layer_fields(before.layers[i].part, after.layers[j].part):
+            for detail in _layer_fields(before[i], after[j]):
                 changed.setdefault(detail, []).append((i, j))
     yield from _gaps(before, [i for i, j in pairs if i is not None and j is None], "removed")
     yield from _gaps(after, [j for i, j in pairs if j is not None and i is None], "added")
@@ -200,14 +212,14 @@ def _layer_fields(mine: Layer, theirs: Layer) -> Iterator[str]:
         yield f"placement {mine.placement} -> {theirs.placement}"
 
 
-def _gaps(graph: Graph, numbers: Sequence[int], kind: Kind) -> Iterator[Change]:
+def _gaps(layers: Sequence[Layer], numbers: Sequence[int], kind: Kind) -> Iterator[Change]:
     alike: dict[tuple[str, ...], list[int]] = {}
     for number in numbers:
-        layer: Layer = graph.layers[number].part
+        layer = layers[number]
         parts = (_value(part) for part in (layer.mixer, layer.channel) if part is not None)
         alike.setdefault((f"{layer.block}: {' + '.join(parts)}",), []).append(number)
-    for details, layers in alike.items():
-        before, after = (spell(layers), "") if kind == "removed" else ("", spell(layers))
+    for details, those in alike.items():
+        before, after = (spell(those), "") if kind == "removed" else ("", spell(those))
         yield Change(kind, "layers", before, after, details)
 
 

@@ -38,6 +38,8 @@ class Numbers(TypedDict):
     kv_elements_per_token: int
     window_elements: int
     fixed_state_elements: int
+    float32_elements: int
+    """How many of the fixed ones are kept in float32."""
 
 
 class FoldedRow(Numbers):
@@ -52,7 +54,7 @@ class FoldedRow(Numbers):
     indices: list[int]
     """The same as numbers."""
     links: list[str]
-    """Sharing in words, as `kv of layer 2`."""
+    """What it takes from elsewhere or hands on, in words: `kv of layer 2`, `reads user`."""
     children: NotRequired[list["FoldedRow"]]
     """What a frame is around; the rest is of leaves."""
     letter: NotRequired[str]
@@ -70,14 +72,17 @@ class FoldedRow(Numbers):
     """The counts of one of the layers; parameters are those of one that owns its weights."""
 
 
-def fold(graph: Graph, work: Workload | None = None) -> list[FoldedRow]:
+def fold(graph: Graph, work: Workload | None = None, *, unfolded: bool = False) -> list[FoldedRow]:
     """Fold the layers of a graph.
 
     Args:
         graph: a compiled graph.
         work: what the FLOPs are counted for; one token on its own when left out.
+        unfolded: give one leaf for each layer instead.
     """
     folder = _Folder(graph, work or Workload())
+    if unfolded:
+        return [folder.leaf(number, 1, [0]) for number in range(len(graph.layers))]
     groups = [group for group in spec_of(graph).groups if group.stop > group.start]
     covered = [number for group in groups for number in range(group.start, group.stop)]
     if covered != list(range(len(graph.layers))) or (len(groups) == 1 and groups[0].repeat == 1):
@@ -214,7 +219,7 @@ class _Folder:
             repeat=repeat,
             layers=spell(layers),
             indices=layers,
-            links=_links(self.roles, layers),
+            links=[*_links(self.roles, layers), *_reads(self.graph, node)],
             letter=letter(self.graph, node),
             mixer=brief(mixer) if mixer is not None else "",
             mixer_type=_type(mixer),
@@ -239,7 +244,8 @@ def _roles(graph: Graph, node: Node) -> list[_Role]:
         else:
             words = part.feature
         found.append(_Role(node_id, words, owner, tuple(readers), f"layers.{owner}" != node.id))
-    return found
+    # so that two layers that share alike can be compared in pairs
+    return sorted(found, key=lambda role: role.words)
 
 
 def _same_role(mine: _Role, theirs: _Role, distance: int) -> bool:
@@ -278,6 +284,11 @@ def _links(roles: list[list[_Role]], layers: list[int]) -> list[str]:
     return found
 
 
+def _reads(graph: Graph, node: Node) -> list[str]:
+    sources = [source for port, source in graph.into(node.id).items() if port != "stream"]
+    return [f"reads {source}" for source in dict.fromkeys(sources) if graph[source].kind == "featurizer"]
+
+
 def _layers(numbers: Sequence[int]) -> str:
     return f"layer{'s' if len(numbers) > 1 else ''} {spell(numbers)}"
 
@@ -302,6 +313,9 @@ def _numbers(graph: Graph, work: Workload) -> list[Numbers]:
                 kv_elements_per_token=sum(slot.per_token for slot in growing),
                 window_elements=sum(slot.elements(batch=1, context=slot.limit or 0) for slot in windows),
                 fixed_state_elements=sum(slot.elements(batch=1, context=0) for slot in fixed),
+                float32_elements=sum(
+                    slot.elements(batch=1, context=0) for slot in fixed if slot.precision == "float32"
+                ),
             )
         )
     return found
@@ -316,6 +330,7 @@ def _sum(rows: Iterable[Numbers]) -> Numbers:
         kv_elements_per_token=sum(row["kv_elements_per_token"] for row in rows),
         window_elements=sum(row["window_elements"] for row in rows),
         fixed_state_elements=sum(row["fixed_state_elements"] for row in rows),
+        float32_elements=sum(row["float32_elements"] for row in rows),
     )
 
 
