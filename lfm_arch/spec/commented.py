@@ -18,8 +18,9 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from lfm_arch.spec.tree import lines_of
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 Position = tuple[int, int]
 """Line and column, from 0."""
 
@@ -87,7 +88,7 @@ class Commented:
 
 def read_commented(text: str) -> Commented:
     """Read a text that is known to be YAML of one document without tags."""
-    lines = _BREAK.split(text)
+    lines = lines_of(text)
     leaves: list[Leaf] = []
     open_branches: list[Branch] = []
     keys: list[Leaf | None] = []

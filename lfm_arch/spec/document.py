@@ -20,7 +20,7 @@ from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.reader import Budget, read
 from lfm_arch.spec.scalar import Value
 from lfm_arch.spec.text_error import did_you_mean
-from lfm_arch.spec.tree import List, Map, Mark, Node, Scalar, Source, plain, walk
+from lfm_arch.spec.tree import List, Map, Mark, Node, Scalar, Source, lines_of, plain, walk
 
 MAX_BYTES = 2**20
 MAX_FILES = 32
@@ -148,9 +148,9 @@ def read_source(name: str, problems: Problems, via: Mark | None = None) -> Sourc
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
-        line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
-        source = Source(name, data.decode("utf-8", "replace"), via)
+        before = lines_of(data[: error.start].decode("utf-8-sig", "replace"))
+        line, column = len(before) - 1, len(before[-1])
+        source = Source(name, data.decode("utf-8-sig", "replace"), via)
         problems.add(
             "E115",
             f"byte 0x{data[error.start]:02x} is not UTF-8",

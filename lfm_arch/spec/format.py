@@ -20,7 +20,7 @@ from lfm_arch.spec.document import read_source
 from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.reader import Budget, read
 from lfm_arch.spec.scalar import resolve
-from lfm_arch.spec.tree import Source, plain
+from lfm_arch.spec.tree import Source, lines_of, plain
 
 WIDTH = 120
 _END: Position = (10**9, 0)
@@ -45,7 +45,7 @@ def format_bytes(data: bytes, name: str) -> tuple[str, str]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
+        line = len(lines_of(data[: error.start].decode("utf-8-sig", "replace")))
         message = f"byte 0x{data[error.start]:02x} is not UTF-8"
         raise SpecError(Diagnostic("E115", message, Place(name, line, 1, 2), help="save it as UTF-8")) from error
     return text, format_text(Source(name, text))

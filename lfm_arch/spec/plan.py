@@ -218,10 +218,11 @@ class Plan:
             because="a value is computed from values that are there before it",
             notes=tuple(f"{each.path} is at {each.mark}" for each in written[1:8]),
         )
+        # containers keep what they hold: another circle may go through them
         for each in circle:
             if each.plan is not None:
                 each.plan = BROKEN
-            reads[id(each)] = []
+                reads[id(each)] = [id(other) for other in self._reads(each)]
 
     def level(self, node: Node) -> Level:
         """Return what a value depends on; of a node that was merged later, from its parts."""

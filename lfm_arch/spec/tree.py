@@ -13,6 +13,11 @@ MAX_EXCERPT = 500
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
+def lines_of(text: str) -> list[str]:
+    """Cut a text where YAML does; one more than there are breaks."""
+    return _BREAK.split(text)
+
+
 @dataclass(slots=True, eq=False)
 class Source:
     """One file, or one edit on the command line."""
@@ -28,7 +33,7 @@ class Source:
     def line(self, number: int) -> str:
         """Return a line, counted from 0."""
         if not self._lines:
-            self._lines = _BREAK.split(self.text if self.shown is None else self.shown)
+            self._lines = lines_of(self.text if self.shown is None else self.shown)
         return self._lines[number] if number < len(self._lines) else ""
 
 
