@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ from lfm_arch.spec.space import load_space
 from lfm_arch.spec.tree import Source, lines_of, plain
 
 SPECS = Path(__file__).parents[2] / "specs"
+PACKAGE = Path(__file__).parents[2] / "lfm_arch"
 ROOMS = ("spec", "graph", "operators", "featurizers")
 
 MODEL = """\
@@ -240,8 +241,8 @@ SNIPPETS = st.sampled_from(
 
 
 @st.composite
-def edited(draw: st.DrawFn) -> str:
-    text = draw(st.sampled_from(list(TEXTS.values())))
+def edited(draw: st.DrawFn, texts: Mapping[str, str] = TEXTS) -> str:
+    text = draw(st.sampled_from(list(texts.values())))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(text)))
         kind = draw(st.sampled_from(["insert", "insert", "cut", "lines", "swap", "character"]))
@@ -364,15 +365,15 @@ MUTATIONS: list[Callable[[Any, Any, st.DrawFn], None]] = [_delete, _retype, _ret
 
 
 @cache
-def tree(name: str) -> str:
-    root = read(Source(name, TEXTS[name]), Problems(), Budget())
+def tree(text: str) -> str:
+    root = read(Source("seed", text), Problems(), Budget())
     assert root is not None
     return json.dumps(plain(root))
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> Any:
-    content = json.loads(tree(draw(st.sampled_from(list(TEXTS)))))
+def mutated(draw: st.DrawFn, texts: Mapping[str, str] = TEXTS) -> Any:
+    content = json.loads(tree(draw(st.sampled_from(list(texts.values())))))
     for _ in range(draw(st.integers(1, 3))):
         places = slots(content)
         if not places:
@@ -390,8 +391,18 @@ def test_mutated_trees(file: Path, content: Any, seed: int) -> None:
     try_file(file, seed)
 
 
-@given(st.one_of(edited(), mutated().map(json.dumps)), st.sampled_from(["text", "json", "sarif"]))
-@settings(LAX, max_examples=60)
+def command_files() -> st.SearchStrategy[str]:
+    others = {"hw": (PACKAGE / "hardware" / "profiles" / "apple-m4.yaml").read_text()}
+    return st.one_of(
+        edited(),
+        mutated().map(json.dumps),
+        edited(others),
+        mutated(others).map(lambda each: json.dumps(each, indent=1)),
+    )
+
+
+@given(command_files(), st.sampled_from(["text", "json", "sarif"]))
+@settings(LAX, max_examples=100)
 def test_the_command_tells_it_too(file: Path, text: str, style: str) -> None:
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
     result = CliRunner().invoke(check, [str(file), "--format", style], standalone_mode=False)
