@@ -32,11 +32,15 @@ RATES: tuple[str, ...] = (
     "part",
     "kernel",
     "prompt",
+    "activations",
+    "state",
+    "half_tokens",
 )
 """What a calibration may hold.
 
 `weights`, `experts`, `kv` in byte/s; `decode_attention`, `matmul_float`, `matmul_quantized`, `attention` in FLOP/s;
-`part`, `kernel`, `prompt` in seconds: for each mixer and channel mixer, each kernel, each prompt.
+`part`, `kernel`, `prompt` in seconds: for each mixer and channel mixer, each kernel, each prompt. `activations` and
+`state` in byte/s. `half_tokens`: rows of activations at which a matrix product reaches half its rate.
 """
 
 
@@ -119,8 +123,8 @@ class Calibrations:
 
     def interval(self, tier: Tier, phase: Phase) -> Interval:
         """Return the interval of a tier, never narrower than that of a better one."""
-        upto = [(each, phase) for each in TIERS[: TIERS.index(tier) + 1] if (each, phase) in self.intervals]
-        known = [self.intervals[each] for each in upto]
+        upto = TIERS[: TIERS.index(tier) + 1]
+        known = [self.intervals[each, phase] for each in upto if (each, phase) in self.intervals]
         return max(known, key=lambda each: each.factor) if known else Interval(2.0, 0)
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from lfm_arch.core.errors import Diagnostic, ProfileError
+from lfm_arch.core.units import size
 from lfm_arch.graph.graph import Graph
 from lfm_arch.hardware.calibration import TIERS, Calibration, Phase, Tier, shipped, worse
 from lfm_arch.hardware.formats import cache_bits, weight_format
@@ -133,6 +134,9 @@ class Estimate:
 
     @property
     def capacity_bytes(self) -> float | None:
+        """Memory of the device: what the scenario says, or the profile's largest configuration."""
+        if self.scenario.memory is not None:
+            return float(self.scenario.memory)
         capacity = self.profile.memory.capacity
         return None if capacity is None else float(capacity.value)
 
@@ -177,11 +181,10 @@ class Estimate:
         found["decode_step_s"] = self._interval("decode", self.step_s, "s")
         found["energy_per_token_j"] = self._energy()
         for name, value in self.memory.parts().items():
-            exact = name in ("weights", "cache", "state")
-            note = "unknown for this runtime" if value is None else ""
-            if name == "runtime" and self.engine.base is not None:
-                note = self.engine.base.evidence
-            found[f"{name}_bytes"] = Number(value, "B", "exact" if exact else "modelled", note=note)
+            found[f"{name}_bytes"] = Number(value, "B", "modelled" if name == "activations" else "exact")
+        base = self.engine.base
+        note = "nobody measured it for this runtime" if base is None else base.evidence
+        found["runtime_bytes"] = Number(self.memory.runtime, "B", "measured", note=note)
         partial = "" if self.memory.runtime is not None else "at least: the runtime's own part is unknown"
         found["memory_bytes"] = Number(self.memory.total, "B", "modelled", note=partial)
         return found
@@ -253,20 +256,26 @@ class Estimate:
             if bound == "attention" and phase == "decode":
                 name = "decode_attention"
             used.append(getattr(self.rates, name).tier)
+            if bound in ("weights", "matmul") and self.work.table_PRF[0, :, EXPERT].any():
+                used.append(self.rates.experts.tier)
         tier = worse(*used) if used else self.rates.weights.tier
-        return worse_by_one(tier) if tier == "calibrated" and self._outside(phase) else tier
+        return worse_by_one(tier) if tier == "calibrated" and self.outside else tier
 
-    def _outside(self, phase: Phase) -> bool:
-        """Whether the question lies well outside what was measured."""
+    @cached_property
+    def outside(self) -> str:
+        """Why the question lies well outside the runs that were fitted; empty when it does not."""
         own = self.calibration
         if own is None or not own.rows:
-            return False
+            return ""
         weights = weight_format(self.scenario.weights)
         read = self.work.table_PRF[1, :, DENSE] + self.work.table_PRF[1, :, EXPERT]
         bytes_read = float((read * self.work.weight_bits(weights)) @ self.work.repeats_R) / 8
         low, high = own.weight_bytes
-        too_long = phase == "decode" and self.scenario.context > 4 * max(own.context, 512)
-        return too_long or not low / 2 <= bytes_read <= high * 2
+        if not low / 2 <= bytes_read <= high * 2:
+            return f"{size(bytes_read)} of weights a token, where {size(low)} to {size(high)} were measured"
+        if self.scenario.context > 4 * max(own.context, 512):
+            return f"a context of {self.scenario.context:,}, where at most {own.context:,} was measured"
+        return ""
 
     def _interval(self, phase: Phase, value: float | None, unit: str) -> Number:
         tier = self.tiers[phase]
@@ -315,6 +324,14 @@ def estimate_work(
     use = profile.use(runtime)
     engine = load_engine(use.engine)
     weights = weight_format(scenario.weights)
+    if use.formats and weights.name not in use.formats:
+        raise ProfileError(
+            Diagnostic(
+                "E709",
+                f"{use.name} on {profile.name} does not run {weights.name} weights",
+                help=f"use weights in {' or '.join(use.formats)}",
+            )
+        )
     rates = rates or resolve_rates(profile, use, weights.name, quantized=weights.quantized)
     widths = Widths(
         weight_R=work.weight_bits(weights) / 8,
@@ -323,7 +340,9 @@ def estimate_work(
         activation=engine.activation_bits / 8,
     )
     chunks = ceil(scenario.prompt / engine.prefill_chunk) if engine.prefill_chunk else 1
-    seconds_PRT = price(work.table_PRF, rates, widths, chunks=chunks)
+    rows_P = np.full(work.table_PRF.shape[0], float(scenario.batch))
+    rows_P[0] *= min(scenario.prompt, engine.prefill_chunk or scenario.prompt)
+    seconds_PRT = price(work.table_PRF, rates, widths, rows_P=rows_P, chunks=chunks)
     return Estimate(
         graph=graph,
         profile=profile,

@@ -35,13 +35,14 @@ class Widths:
     activation: float
 
 
-def price(table_PRF: Array, rates: Rates, widths: Widths, *, chunks: int = 1) -> Array:
+def price(table_PRF: Array, rates: Rates, widths: Widths, *, rows_P: Array, chunks: int = 1) -> Array:
     """Return seconds by pass, row and bound; the one of `matmul` and `weights` that hides behind the other is zero.
 
     Args:
         table_PRF: counts, the prompt's pass first.
         rates: of one runtime.
         widths: of the formats deployed.
+        rows_P: rows of activations in one matrix product of each pass.
         chunks: pieces that the prompt is worked on in; weights are read and kernels launched for each.
     """
     passes = table_PRF.shape[0]
@@ -51,7 +52,8 @@ def price(table_PRF: Array, rates: Rates, widths: Widths, *, chunks: int = 1) ->
     attention_P1 = np.full((passes, 1), _per(rates.decode_attention))
     attention_P1[0] = _per(rates.attention)
 
-    matmul_PR = table_PRF[..., MATMUL] * _per(rates.matmul)
+    fullness_P1 = (1.0 + (rates.half_tokens.value or 0.0) / rows_P)[:, None]
+    matmul_PR = table_PRF[..., MATMUL] * (fullness_P1 * _per(rates.matmul))
     read_PR = table_PRF[..., DENSE] * _per(rates.weights) + table_PRF[..., EXPERT] * _per(rates.experts)
     weights_PR = read_PR * widths.weight_R * repeats_P1
     computes_PR = matmul_PR >= weights_PR

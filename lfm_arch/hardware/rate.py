@@ -68,6 +68,7 @@ class Rates:
     part: Rate
     kernel: Rate
     prompt: Rate
+    half_tokens: Rate
 
     def items(self) -> Iterator[tuple[str, Rate]]:
         for name in self.__slots__:
@@ -197,8 +198,8 @@ class Resolver:
         attention = self._attention(matmul)
         kv, decode_attention = self._cache_reading()
         # the fits hold element-wise traffic at the rate of weights, so it is known as well as they are
-        elementwise = Rate(weights.value, weights.tier, f"held at the rate of weights: {weights.how}")
-        state = Rate(weights.value, worse_by_one(weights.tier), f"taken as the rate of weights: {weights.how}")
+        elementwise = Rate(weights.value, weights.tier, "held at the rate of weights in the fits")
+        state = Rate(weights.value, worse_by_one(weights.tier), "taken as the rate of weights")
         return Rates(
             weights=weights,
             experts=self._experts(weights),
@@ -206,11 +207,12 @@ class Resolver:
             decode_attention=decode_attention,
             matmul=matmul,
             attention=attention,
-            state=state,
-            activations=elementwise,
+            state=self._fitted("state") or state,
+            activations=self._fitted("activations") or elementwise,
             part=self.seconds("part"),
             kernel=self.seconds("kernel"),
             prompt=self.seconds("prompt"),
+            half_tokens=self.seconds("half_tokens"),
         )
 
     def data_sheet(self) -> Rates:
@@ -224,6 +226,7 @@ class Resolver:
         return Rates(
             weights=memory, experts=memory, kv=memory, decode_attention=arithmetic, matmul=arithmetic,
             attention=arithmetic, state=memory, activations=memory, part=none, kernel=none, prompt=none,
+            half_tokens=none,
         )  # fmt: skip
 
     def _fitted(self, name: str) -> Rate | None:
@@ -252,7 +255,7 @@ class Resolver:
             if figure is not None and fitted.value is not None:
                 share = fitted.value / figure.value
                 source = self.profile.sources[figure.source].url
-                how = f"{share:.2f} of {figure.value / 1e9:g} GB/s; {fitted.how}"
+                how = f"{share:.2f} of {_bandwidth(figure.value)}; {fitted.how}"
                 return Rate(fitted.value, fitted.tier, how, fitted.rows, (source,))
             return fitted
         borrowed = self._borrowed(name)
@@ -260,14 +263,14 @@ class Resolver:
             return Rate(None, "spec_only", "unknown")
         ratio, tier, how = borrowed
         source = self.profile.sources[figure.source].url
-        how = f"{ratio:.2f} of {figure.value / 1e9:g} GB/s ({figure.kind}); {how}"
+        how = f"{ratio:.2f} of {_bandwidth(figure.value)} ({figure.kind}); {how}"
         return Rate(ratio * figure.value, tier, how, (), (source,))
 
     def _experts(self, weights: Rate) -> Rate:
         fitted = self._fitted("experts")
         if fitted is not None:
             return fitted
-        return Rate(weights.value, worse_by_one(weights.tier), f"taken as the rate of weights: {weights.how}")
+        return Rate(weights.value, worse_by_one(weights.tier), "taken as the rate of weights")
 
     def _cache_reading(self) -> tuple[Rate, Rate]:
         fitted = {name: self._fitted(name) for name in ("kv", "decode_attention")}
@@ -288,7 +291,7 @@ class Resolver:
         if fitted is not None and fitted.value is not None:
             if peak is None:
                 return fitted
-            how = f"{fitted.value / peak[1].dense:.2f} of {peak[1].dense / 1e12:g} TFLOP/s {peak[0]}; {fitted.how}"
+            how = f"{fitted.value / peak[1].dense:.2f} of {_arithmetic(peak[1].dense)} {peak[0]}; {fitted.how}"
             return Rate(fitted.value, fitted.tier, how, fitted.rows, (self.profile.sources[peak[1].source].url,))
         borrowed = self._borrowed(self.matmul)
         if peak is None or borrowed is None:
@@ -306,7 +309,7 @@ class Resolver:
         return Rate(
             value,
             tier,
-            f"{value / figure.dense:.2f} of {figure.dense / 1e12:g} TFLOP/s {path} ({figure.kind}{halved}); {how}",
+            f"{value / figure.dense:.2f} of {_arithmetic(figure.dense)} {path} ({figure.kind}{halved}); {how}",
             (),
             (self.profile.sources[figure.source].url,),
         )
@@ -336,3 +339,11 @@ class Resolver:
 def worse_by_one(tier: Tier) -> Tier:
     """Return the next weaker tier."""
     return TIERS[min(TIERS.index(tier) + 1, len(TIERS) - 1)]
+
+
+def _bandwidth(value: float) -> str:
+    return f"{value / 1e15:g} PB/s" if value >= 1e15 else f"{value / 1e9:g} GB/s"
+
+
+def _arithmetic(value: float) -> str:
+    return f"{value / 1e15:g} PFLOP/s" if value >= 1e15 else f"{value / 1e12:.4g} TFLOP/s"

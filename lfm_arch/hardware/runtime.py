@@ -24,6 +24,8 @@ class Use(Part):
     engine: str
     backend: str = ""
     unit: str
+    formats: tuple[str, ...] = ()
+    """Number formats of weights that it runs; empty for any."""
 
     @property
     def name(self) -> str:
@@ -62,10 +64,13 @@ class Engine(Part):
     base: Base | None = None
     """Memory that a process takes beyond weights, cache, state and activations; None when unknown."""
     operators: Mapping[str, Support] = Field(default_factory=dict)
-    """By the word that specs write. An operator that is absent is unknown."""
+    """By the word that specs write."""
+
+    others: Support = Support(status="unknown")
+    """What holds for operators that are not listed."""
 
     def supports(self, operator: str) -> Support:
-        return self.operators.get(operator, Support(status="unknown"))
+        return self.operators.get(operator, self.others)
 
 
 @cache

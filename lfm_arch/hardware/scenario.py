@@ -20,6 +20,8 @@ class Scenario:
     batch: int = 1
     weights: str = "q4_0"
     cache: str = "f16"
+    memory: int | None = None
+    """Bytes of memory that the device has; None for the profile's, which is the largest configuration sold."""
 
     def __post_init__(self) -> None:
         for name in ("prompt", "generate", "batch"):
