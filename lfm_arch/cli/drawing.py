@@ -49,6 +49,24 @@ ROUND = Marks("×", "╭", "│", "╰", "─", "↳", "…", "─")
 ASCII = Marks("x", ".", "|", "'", "-", ">", "...", "-")
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What one frame is beside one row."""
+
+    label: str
+    first: bool
+    last: bool
+
+    def beside(self, marks: Marks, *, top: bool, bottom: bool) -> Text:
+        """Draw it beside the topmost, the bottommost or another line of the row."""
+        opens, closes = self.first and top, self.last and bottom
+        sign = marks.alone if opens and closes else marks.top if opens else marks.bottom if closes else marks.side
+        return Text.assemble((f"{self.label if opens else '':>4} ", "bold"), (sign, "bright_black"))
+
+
+_FRAME_WIDTH = 6
+
+
 @dataclass(slots=True)
 class Line:
     """One row of the drawing, before its columns are aligned."""
@@ -60,10 +78,8 @@ class Line:
     numbers: tuple[str, ...] = ()
     below: list[Text] = field(default_factory=list)
     """Sharing, in lines of their own."""
-    frames: Text = field(default_factory=Text)
+    frames: list["Frame"] = field(default_factory=list)
     """The frames that it stands in, from the outermost."""
-    frames_below: Text = field(default_factory=Text)
-    """The same left of the lines that follow it."""
 
 
 def style_of(row_letter: str, mixer_type: str) -> str:
@@ -210,15 +226,8 @@ def _framed(lines: list[Line], repeat: int, marks: Marks) -> list[Line]:
     """Put a frame on the left of some lines, with how often they stand there."""
     label = f"{repeat} {marks.times}" if repeat > 1 else ""
     for number, line in enumerate(lines):
-        first, last = number == 0, number == len(lines) - 1
-        sign = marks.alone if first and last else marks.top if first else marks.bottom if last else marks.side
-        line.frames = _frame(label if first else "", sign, line.frames)
-        line.frames_below = _frame("", " " if last else marks.side, line.frames_below)
+        line.frames.insert(0, Frame(label, number == 0, number == len(lines) - 1))
     return lines
-
-
-def _frame(label: str, sign: str, inner: Text) -> Text:
-    return Text.assemble((f"{label:>4} ", "bold"), (sign, "bright_black"), inner)
 
 
 # columns
@@ -263,7 +272,8 @@ def _aligned(lines: Sequence[Line], last: Line, marks: Marks, width: int) -> Ite
     for number, line in enumerate(everything):
         if line is last:
             yield rule
-        text = _padded(line.frames, fit.frames)
+        under = [*(() if fit.parts else _made_of(line, width - fit.indent)), *line.below]
+        text = _frames(line, marks, fit.frames, top=True, bottom=not under)
         text.append(f" {line.times:>{fit.times}} ", "bold").append_text(_padded(line.name, fit.names))
         cells = [Text(_shorten(line.layers, marks), "bright_black")] if fit.layers else []
         cells += line.parts if fit.parts else ()
@@ -278,8 +288,13 @@ def _aligned(lines: Sequence[Line], last: Line, marks: Marks, width: int) -> Ite
         yield text
         if number == 0:
             yield rule.copy()
-        for each in (*(() if fit.parts else _made_of(line, width - fit.indent)), *line.below):
-            yield _padded(line.frames_below, fit.indent).append_text(each)
+        for place, each in enumerate(under):
+            left = _frames(line, marks, fit.indent, top=False, bottom=place == len(under) - 1)
+            yield left.append_text(each)
+
+
+def _frames(line: Line, marks: Marks, width: int, *, top: bool, bottom: bool) -> Text:
+    return _padded(Text().join(frame.beside(marks, top=top, bottom=bottom) for frame in line.frames), width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +333,7 @@ def _fit(lines: Sequence[Line], marks: Marks, width: int) -> _Fit:
     choices = ((listed, parts, longest), (0, parts, longest), (listed, (), longest), (0, (), longest), (0, (), fewer))
     fits = [
         _Fit(
-            frames=max(len(line.frames) for line in lines),
+            frames=_FRAME_WIDTH * max(len(line.frames) for line in lines),
             times=max(len(line.times) for line in lines),
             names=max(map(len, _names(lines))),
             layers=layers,

@@ -51,7 +51,12 @@ def show(*, spec: Path, prompt: int, layers: Literal["folded", "all"], sets: tup
 
         out = console()
         if chosen.kind == "space":
-            out.print(f"a space: drawn with its {len(chosen.genome)} decisions at their priors", style="yellow")
+            many = (
+                "1 decision at its prior"
+                if len(chosen.genome) == 1
+                else f"{len(chosen.genome)} decisions at their priors"
+            )
+            out.print(f"a space, drawn with {many}", style="yellow")
         for line in title(graph, architecture_id(graph)):
             out.print(line)
         out.print()

@@ -1,6 +1,7 @@
 """A graph as text: stable, complete, made to be read in a review and compared line by line."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 from lfm_arch.core.cost import Cost
 from lfm_arch.core.tensor import TensorType
@@ -34,10 +35,12 @@ def describe(part: object) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, Part):
-        # inside another part the kind matters only where it is not the usual one
-        usual = type(value).model_fields["type"].default if "type" in type(value).model_fields else None
+        field = type(value).model_fields.get("type")
+        # a kind that a part chooses by itself, as a rope's, is left out where it is the usual one
+        choices = get_args(field.annotation) if field is not None else ()
         plain = describe(value)
-        return plain.removeprefix(str(usual)) or plain
+        usual = str(field.default) if field is not None and len(choices) > 1 else ""
+        return plain.removeprefix(usual) or plain
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
