@@ -5,7 +5,7 @@ A name in a constraint means, in this order:
 1. a name under `dims`, and `vars.<name>`;
 2. a count of the whole model, as `params` (see `COUNTS`);
 3. a field of a layer's mixer or channel mixer, as `num_kv_heads`; the constraint then must hold in every layer that has
-   all such fields it names. `mixer.bias` and `channel.bias` say which part is meant.
+   all such fields it names, and holds when none has. `mixer.bias` and `channel.bias` say which part is meant.
 
 Counting is put off until a constraint asks for it, and constraints that never ask come first.
 """
@@ -19,6 +19,7 @@ from lfm_arch.core.errors import Diagnostic, GraphError
 from lfm_arch.graph.count import Totals, totals
 from lfm_arch.graph.graph import Graph
 from lfm_arch.operators.base import Part
+from lfm_arch.operators.registry import operators
 from lfm_arch.spec.arch import ArchSpec, Constraint, Layer
 from lfm_arch.spec.expression import Expression, ExpressionError, evaluate, parse
 from lfm_arch.spec.syntax import Chain
@@ -174,10 +175,17 @@ def _violation(expression: Expression, constraint: Constraint, spec: ArchSpec, c
             violation = _checked(expression, constraint, _Names(*whole, fields), number)
             if violation is not None:
                 return violation
-    if not all(name in everywhere for name in local):
-        # no layer has it: let the evaluator say so, with the names that there are
+    missing = [name for name in local if name not in everywhere]
+    if any(name not in _known_fields() for name in missing):
+        # no operator has it: let the evaluator say so, with the names that there are
         return _checked(expression, constraint, _Names(*whole, everywhere), None)
     return None
+
+
+@lru_cache(maxsize=1)
+def _known_fields() -> frozenset[str]:
+    """Every field of every operator: a candidate whose layers lack one has no layer where the rule could fail."""
+    return frozenset({"mixer", "channel"} | {name for each in operators().values() for name in each.model_fields})
 
 
 def _checked(

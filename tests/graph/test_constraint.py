@@ -122,6 +122,10 @@ def test_a_constraint_that_says_nothing_is_a_mistake(check: str, code: str) -> N
         assert found.code == code
 
 
+def test_a_rule_about_layers_that_are_not_there_holds() -> None:
+    assert not violations("num_experts % experts_per_token == 0")
+
+
 def test_a_model_is_told_which_constraint_it_breaks() -> None:
     made = spec()
     (found,) = violations("layers <= 1")
