@@ -28,7 +28,14 @@ def _hw() -> dict[str, Any]:
     return file_schema(Profile, "hw")
 
 
-KINDS: dict[str, Callable[[], dict[str, Any]]] = {"model": _model, "space": _space, "hw": _hw}
+def _study() -> dict[str, Any]:
+    from lfm_arch.search.study import Study
+    from lfm_arch.spec.schema import file_schema
+
+    return file_schema(Study, "study")
+
+
+KINDS: dict[str, Callable[[], dict[str, Any]]] = {"model": _model, "space": _space, "study": _study, "hw": _hw}
 
 
 @click.command(

@@ -47,7 +47,7 @@ def file_schema(model: type[BaseModel], kind: str) -> Json:
     name = lifter.model(model)["$ref"].rsplit("/", 1)[-1]
     top = lifter.definitions.pop(name)
     required = list(dict.fromkeys((*_HEADER, *top.pop("required", ()))))
-    own = {key: each for key, each in top.pop("properties").items() if key not in _HEADER}
+    own = {key: each for key, each in top.pop("properties").items() if key not in _header(kind)}
     return {
         "$schema": DRAFT,
         "title": f"lfm-arch {kind}",

@@ -48,4 +48,40 @@ VALUES: tuple[Entry, ...] = (
         ("anchors", "yaml", "<<"),
         ("extends",),
     ),
+    (
+        "study",
+        "A file that says what to search for: a space, hardware profiles, the scenario (prompt and generated tokens, "
+        "batch, number formats), objectives with directions, budgets that are checked before anything is trained, and "
+        "known-good models that are evaluated first. Paths are relative to the study's folder. Running the same study "
+        "again goes on where it stopped.",
+        "lfm_arch: 1\n"
+        "kind: study\n"
+        "name: phone\n"
+        "space: lfm-edge.yaml\n"
+        "hardware: qualcomm\n"
+        "scenario: {prompt: 1024, generate: 256, batch: 1, weights: q4_0}\n"
+        "objectives: {decode_step_s: minimize, bits_per_byte: minimize}\n"
+        "budgets: {params: 1.3 G, ttft_s: 1 s}\n"
+        "known_good: [lfm2-1.2b.yaml]",
+        ("objectives", "budgets", "scenario", "known_good"),
+        ("kind", "units"),
+    ),
+    (
+        "hw",
+        "A hardware profile: memory, compute units with their peaks per number format, and the runtimes that run on "
+        "them. Every number names a source and how it is known (a vendor's sheet, measured, derived with its formula); "
+        "an unknown number is left out, and what needs it is refused rather than guessed.",
+        "lfm_arch: 1\n"
+        "kind: hw\n"
+        "name: my-board\n"
+        "title: my board\n"
+        "vendor: somebody\n"
+        "class: edge\n"
+        'sources: {sheet: {url: "https://example.org/sheet", what: data sheet, date: 2026-09-01}}\n'
+        "memory: {bandwidth: {value: 25 GB/s, kind: vendor, source: sheet}}\n"
+        "units: {cpu: {kind: cpu}}\n"
+        "runtimes: [{engine: llama.cpp, unit: cpu}]",
+        ("hardware", "profile", "sources"),
+        ("kind", "units"),
+    ),
 )

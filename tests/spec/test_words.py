@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from lfm_arch.graph.compile import check_constraints, check_expect, compile_graph
+from lfm_arch.hardware.profile import Profile
+from lfm_arch.search.study import Study
+from lfm_arch.spec.document import load_model
 from lfm_arch.spec.hole import KINDS, MODIFIERS
 from lfm_arch.spec.space import load_space
 from lfm_arch.spec.words import WORDS, Word, find_word, similar_words
@@ -16,7 +20,19 @@ HEADER = ("lfm_arch", "kind", "name")
 DECIDES = re.compile(r"\$(choice|int|float|subset|perm|switch|place)\b")
 
 
-@pytest.mark.parametrize("word", WORDS, ids=lambda word: word.name)
+WHOLE_FILES: dict[str, type[BaseModel]] = {"study": Study, "hw": Profile}
+
+
+@pytest.mark.parametrize("name", WHOLE_FILES)
+def test_examples_of_other_files_load(name: str, tmp_path: Path) -> None:
+    word = find_word(name)
+    assert word is not None
+    path = tmp_path / "example.yaml"
+    path.write_text(word.example)
+    assert load_model(path, WHOLE_FILES[name], kind=name)
+
+
+@pytest.mark.parametrize("word", [each for each in WORDS if each.name not in WHOLE_FILES], ids=lambda word: word.name)
 def test_every_example_loads(word: Word, tmp_path: Path) -> None:
     lines = {"lfm_arch": "1", "kind": "space" if DECIDES.search(word.example) else "model", "name": "example"}
     for line in word.example.splitlines():
