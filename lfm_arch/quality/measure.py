@@ -15,17 +15,17 @@ from statistics import fmean, stdev
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from lfm_arch.graph.compile import compile_graph
 from lfm_arch.graph.count import totals
-from lfm_arch.graph.graph import Graph
 from lfm_arch.graph.identity import architecture_id
 from lfm_arch.lower.compile import lower
 from lfm_arch.quality.data import Corpus, standard_library
 from lfm_arch.quality.replica import Replica, replica
-from lfm_arch.quality.settings import QualitySettings, RecallTask
+from lfm_arch.quality.settings import Plan, QualitySettings, RecallTask
 from lfm_arch.quality.tasks import NextByte, recall_batch
-from lfm_arch.quality.trainer import evaluate, train, use_all_cores
+from lfm_arch.quality.trainer import Batch, evaluate, side_by_side, train
 from lfm_arch.spec.arch import ArchSpec
 
 TEST_SEED = 2**31 - 1
@@ -50,7 +50,6 @@ class Measurement:
     replica_id: str
     replica: Replica
     data: dict[str, str | int]
-    threads: int
     kind: Literal["measured"] = "measured"
 
     @property
@@ -84,7 +83,6 @@ class Measurement:
             "replica_id": self.replica_id,
             **{f"replica_{name}": value for name, value in self.replica.numbers.items()},
             **self.data,
-            "threads": self.threads,
             "torch": torch.__version__,
         }
 
@@ -112,56 +110,69 @@ def measure(
     """
     assert seeds, "no seed, no measurement"
     corpus = corpus or standard_library()
-    threads = use_all_cores()
     small = replica(spec, settings.replica)
     graph = compile_graph(small.spec)
     started = time.perf_counter()
-    bits, recall, tokens = [], [], 0
-    for seed in seeds:
-        value, trained = _bits_per_byte(graph, settings, corpus, seed, stop)
-        bits.append(value)
-        tokens = trained
-        if settings.recall is not None:
-            accuracy, trained = _recall(graph, settings, settings.recall, seed, stop)
-            recall.append(accuracy)
-            tokens += trained
+    # made one after the other: first values draw on torch's one generator
+    jobs: list[_Job] = [_Text(lower(graph, seed=seed), settings, corpus, seed) for seed in seeds]
+    if settings.recall is not None:
+        jobs += [_Recall(lower(graph, seed=seed), settings, settings.recall, seed) for seed in seeds]
+    values = side_by_side([job.run for job in jobs], stop)
     return Measurement(
-        bits_per_byte=tuple(bits),
-        recall=tuple(recall),
+        bits_per_byte=tuple(values[: len(seeds)]),
+        recall=tuple(values[len(seeds) :]),
         seeds=tuple(seeds),
-        tokens=tokens,
+        tokens=sum(job.plan.steps * job.plan.batch_size * job.plan.sequence_length for job in jobs) // len(seeds),
         seconds=time.perf_counter() - started,
         params=totals(graph).params,
         replica_id=architecture_id(graph),
         replica=small,
         data=corpus.describe(),
-        threads=threads,
     )
 
 
-def _bits_per_byte(
-    graph: Graph, settings: QualitySettings, corpus: Corpus, seed: int, stop: Callable[[], bool]
-) -> tuple[float, int]:
-    plan = settings.text_plan()
-    text = NextByte(
-        corpus.train,
-        corpus.validation,
-        batch_size=plan.batch_size,
-        sequence_length=plan.sequence_length,
-        seed=seed,
-    )
-    model = lower(graph, seed=seed)
-    trained = train(model, text.batch_of, plan, stop=stop)
-    nats, _ = evaluate(model, text.validation(settings.validation_windows), plan)
-    return nats / math.log(2), trained.tokens
+class _Job:
+    """One training and its score."""
+
+    plan: Plan
+
+    def __init__(self, model: nn.Module, settings: QualitySettings, seed: int) -> None:
+        self.model, self.settings, self.seed = model, settings, seed
+
+    def run(self, stop: Callable[[], bool]) -> float:
+        raise NotImplementedError
 
 
-def _recall(
-    graph: Graph, settings: QualitySettings, task: RecallTask, seed: int, stop: Callable[[], bool]
-) -> tuple[float, int]:
-    plan = settings.recall_plan(task)
-    model = lower(graph, seed=seed)
-    trained = train(model, lambda step: recall_batch(task, plan.batch_size, seed * 1_000_003 + step), plan, stop=stop)
-    tests = [recall_batch(task, settings.recall_tests, TEST_SEED, distance=task.distance)]
-    _, accuracy = evaluate(model, tests, plan)
-    return accuracy, trained.tokens
+class _Text(_Job):
+    def __init__(self, model: nn.Module, settings: QualitySettings, corpus: Corpus, seed: int) -> None:
+        super().__init__(model, settings, seed)
+        self.plan = settings.text_plan()
+        self.corpus = corpus
+
+    def run(self, stop: Callable[[], bool]) -> float:
+        text = NextByte(
+            self.corpus.train,
+            self.corpus.validation,
+            batch_size=self.plan.batch_size,
+            sequence_length=self.plan.sequence_length,
+            seed=self.seed,
+        )
+        train(self.model, text.batch_of, self.plan, stop=stop)
+        nats, _ = evaluate(self.model, text.validation(self.settings.validation_windows), self.plan)
+        return nats / math.log(2)
+
+
+class _Recall(_Job):
+    def __init__(self, model: nn.Module, settings: QualitySettings, task: RecallTask, seed: int) -> None:
+        super().__init__(model, settings, seed)
+        self.plan = settings.recall_plan(task)
+        self.task = task
+
+    def run(self, stop: Callable[[], bool]) -> float:
+        def batch_of(step: int) -> Batch:
+            return recall_batch(self.task, self.plan.batch_size, self.seed * 1_000_003 + step)
+
+        train(self.model, batch_of, self.plan, stop=stop)
+        tests = recall_batch(self.task, self.settings.recall_tests, TEST_SEED, distance=self.task.distance)
+        _, accuracy = evaluate(self.model, [tests], self.plan)
+        return accuracy

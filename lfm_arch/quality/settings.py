@@ -38,7 +38,7 @@ class Plan(BaseModel):
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.95
     clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient."""
-    precision: Literal["bf16", "f32"] = "bf16"
+    precision: Literal["bf16", "f32"] = "f32"
     """Format of products; weights and sums stay float32."""
     time_limit_s: Seconds = 300
 
@@ -76,20 +76,20 @@ class QualitySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    tokens: Count = 200_000
+    tokens: Count = 160_000
     """Bytes of text that each replica is trained on."""
-    batch_size: Annotated[int, Field(ge=1)] = 4
-    sequence_length: Annotated[int, Field(ge=16)] = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    batch_size: Annotated[int, Field(ge=1)] = 2
+    sequence_length: Annotated[int, Field(ge=16)] = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     init_scale: Annotated[float, Field(gt=0)] = 5.0
-    precision: Literal["bf16", "f32"] = "bf16"
-    validation_windows: Annotated[int, Field(ge=1)] = 256
+    precision: Literal["bf16", "f32"] = "f32"
+    validation_windows: Annotated[int, Field(ge=1)] = 128
     """Windows of `sequence_length` bytes of the held-out text that are scored."""
     replica: Reduction = Reduction()
     recall: RecallTask | None = RecallTask()
     """Null measures text alone."""
-    recall_tokens: Count = 200_000
-    recall_batch_size: Annotated[int, Field(ge=1)] = 16
+    recall_tokens: Count = 160_000
+    recall_batch_size: Annotated[int, Field(ge=1)] = 8
     recall_tests: Annotated[int, Field(ge=1)] = 128
     """Tested sequences."""
     time_limit_s: Seconds = 300
