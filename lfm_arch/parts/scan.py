@@ -1,169 +1,153 @@
 """Linear recurrence over tokens with a matrix as its memory: what linear attention and state space layers share.
 
-    S_t = diag(a_t) S_(t-1) + k_t v_t^T          the memory, one matrix a head
-    y_t = S_t^T q_t                              what a query reads
+    S_t = a_t S_(t-1) + k_t v_t^T          the memory, one matrix a head
+    y_t = S_t^T q_t                        what a query reads
 
-`a_t` lies in (0, 1] and is given as a logarithm, one for every row of the memory or one for all of them. The plain
-form goes token by token. The fast form cuts the tokens into chunks: inside a chunk every query meets every key at once,
-as in attention, and only the memory between chunks is carried one after the other.
+The decay `a_t` lies in (0, 1] and is given as a logarithm. `scan_rows`: one for every row of the memory. `scan_heads`:
+one for the whole head, and heads may share queries and keys. The plain form goes token by token. The fast forms cut the
+tokens into chunks: inside a chunk every query meets every key at once, as in attention, and only the memory between
+chunks is carried one after the other.
 
     y_i = sum over j <= i in the chunk of  (q_i . exp(g_i - g_j) k_j) v_j  +  (exp(g_i) q_i) . S before the chunk
     S after the chunk = exp(g_C) S before + sum over j of  (exp(g_C - g_j) k_j) v_j^T
     with g_i the sum of log a over the chunk up to i
 
 Source: Yang et al., arXiv:2312.06635; Dao and Gu, arXiv:2405.21060. All of it is float32.
-Axes: B batch, T tokens, N heads, K rows of the memory, H its columns, M chunks, C tokens of a chunk.
+Axes: B batch, T tokens, N heads, G groups of heads, R heads of a group, K rows of the memory, H its columns, M chunks,
+C tokens of a chunk, X any.
 """
-
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lfm_arch.parts.carry import carry
 from lfm_arch.parts.reference import using_reference
 
 CHUNK = 32
 SLOWEST_LOG = -5.0
 """Where the logarithm of a row's own decay is cut off: over half a chunk, exp() of the sum is a float32. A row that
 keeps less than 1 % of itself is forgotten with or without the cut."""
+_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
-def scan(
+def scan_rows(
     q_BTNK: Tensor, k_BTNK: Tensor, v_BTNH: Tensor, log_decay_BTNK: Tensor, memory_BNKH: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Run the recurrence.
+    """Run the recurrence with a decay for every row of the memory.
 
     Args:
         q_BTNK: queries.
         k_BTNK: keys; zero where nothing is to be written.
         v_BTNH: values.
-        log_decay_BTNK: at most 0; the last axis is K, or 1 for one decay for the whole head.
-        memory_BNKH: what is remembered from before; None for nothing.
+        log_decay_BTNK: at most 0.
+        memory_BNKH: what is remembered from before, float32; None for nothing.
 
     Returns:
         What the queries read, `[B, T, N, H]` in the format of `v_BTNH`, and the memory after the last token, float32.
     """
-    q, k, v, log_decay = (each.float().transpose(1, 2) for each in (q_BTNK, k_BTNK, v_BTNH, log_decay_BTNK))
-    if log_decay.shape[-1] > 1:
-        log_decay = log_decay.clamp(min=SLOWEST_LOG)
-    memory = q.new_zeros(*q.shape[:2], q.shape[-1], v.shape[-1]) if memory_BNKH is None else memory_BNKH
-    one_by_one = using_reference() or q.shape[2] == 1
-    y_BNTH, memory = (_token_by_token if one_by_one else _by_chunks)(q, k, v, log_decay, memory)
-    return y_BNTH.transpose(1, 2).to(v_BTNH.dtype), memory
+    q, k, v, log_decay = (each.float() for each in (q_BTNK, k_BTNK, v_BTNH, log_decay_BTNK))
+    log_decay = log_decay.clamp(min=SLOWEST_LOG)
+    if memory_BNKH is None:
+        memory_BNKH = _empty(k, v)
+    if using_reference() or q.shape[1] == 1:
+        y_BTNH, after_BNKH = _token_by_token(q, k, v, log_decay, memory_BNKH)
+    else:
+        y_BTNH, after_BNKH = _rows_by_chunks(q, k, v, log_decay, memory_BNKH)
+    return y_BTNH.to(v_BTNH.dtype), after_BNKH
+
+
+def scan_heads(
+    q_BTGK: Tensor, k_BTGK: Tensor, v_BTNH: Tensor, log_decay_BTN: Tensor, memory_BNKH: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Run the recurrence with one decay for each head; neighbouring heads share the queries and keys of their group.
+
+    Arguments and results as in `scan_rows`.
+    """
+    q, k, v, log_decay = (each.float() for each in (q_BTGK, k_BTGK, v_BTNH, log_decay_BTN))
+    heads = v.shape[2] // q.shape[2]
+    if using_reference() or q.shape[1] == 1:
+        q, k = (each.repeat_interleave(heads, dim=2) for each in (q, k))
+        memory = _empty(k, v) if memory_BNKH is None else memory_BNKH
+        y_BTNH, after_BNKH = _token_by_token(q, k, v, log_decay[..., None], memory)
+    else:
+        memory = _empty(k.repeat_interleave(heads, dim=2), v) if memory_BNKH is None else memory_BNKH
+        y_BTNH, after_BNKH = _heads_by_chunks(q, k, v, log_decay, memory)
+    return y_BTNH.to(v_BTNH.dtype), after_BNKH
+
+
+def _empty(k_BTNK: Tensor, v_BTNH: Tensor) -> Tensor:
+    return v_BTNH.new_zeros(v_BTNH.shape[0], v_BTNH.shape[2], k_BTNK.shape[-1], v_BTNH.shape[-1])
 
 
 def _token_by_token(
-    q_BNTK: Tensor, k_BNTK: Tensor, v_BNTH: Tensor, log_decay_BNTK: Tensor, memory_BNKH: Tensor
+    q_BTNK: Tensor, k_BTNK: Tensor, v_BTNH: Tensor, log_decay_BTNK: Tensor, memory_BNKH: Tensor
 ) -> tuple[Tensor, Tensor]:
-    decay_BNTK = log_decay_BNTK.exp()
+    decay_BTNK = log_decay_BTNK.exp()
     read = []
-    for t in range(q_BNTK.shape[2]):
-        written_BNKH = k_BNTK[:, :, t, :, None] @ v_BNTH[:, :, t, None, :]
-        memory_BNKH = decay_BNTK[:, :, t, :, None] * memory_BNKH + written_BNKH
-        read.append(q_BNTK[:, :, t, None, :] @ memory_BNKH)
-    return torch.cat(read, dim=2), memory_BNKH
+    for t in range(q_BTNK.shape[1]):
+        written_BNKH = k_BTNK[:, t, :, :, None] @ v_BTNH[:, t, :, None, :]
+        memory_BNKH = torch.addcmul(written_BNKH, decay_BTNK[:, t, :, :, None], memory_BNKH)
+        read.append(q_BTNK[:, t, :, None, :] @ memory_BNKH)
+    return torch.cat(read, dim=2).transpose(1, 2), memory_BNKH
 
 
-def _by_chunks(
-    q_BNTK: Tensor, k_BNTK: Tensor, v_BNTH: Tensor, log_decay_BNTK: Tensor, memory_BNKH: Tensor
+def _rows_by_chunks(
+    q_BTNK: Tensor, k_BTNK: Tensor, v_BTNH: Tensor, log_decay_BTNK: Tensor, memory_BNKH: Tensor
 ) -> tuple[Tensor, Tensor]:
-    tokens = q_BNTK.shape[2]
-    # two chunks at least in a compiled graph, which would otherwise serve no more tokens than one holds
-    chunks = (tokens + CHUNK - 1) // CHUNK + torch.compiler.is_compiling()
-    q, k, v, log_decay = (_cut(each, chunks) for each in (q_BNTK, k_BNTK, v_BNTH, log_decay_BNTK))
+    q, k, v, log_decay = (_cut(each.transpose(1, 2)) for each in (q_BTNK, k_BTNK, v_BTNH, log_decay_BTNK))
     g_BNMCK = log_decay.cumsum(dim=3)
     total_BNM1K = g_BNMCK[:, :, :, -1:]
     written_BNMKH = (k * (total_BNM1K - g_BNMCK).exp()).transpose(-1, -2) @ v
-    kept_BNMK = total_BNM1K.squeeze(3).exp()
-    before_BNMKH, memory_BNKH = carry(kept_BNMK, written_BNMKH, memory_BNKH)
-    y_BNMCH = _scores(q, k, g_BNMCK) @ v + (q * g_BNMCK.exp()) @ before_BNMKH
-    return F.pad(y_BNMCH.flatten(2, 3), (0, 0, 0, tokens - chunks * CHUNK)), memory_BNKH
-
-
-def _cut(x_BNTX: Tensor, chunks: int) -> Tensor:
-    """Cut into chunks; what is missing in the last one writes nothing and keeps everything."""
-    padded_BNTX = F.pad(x_BNTX, (0, 0, 0, chunks * CHUNK - x_BNTX.shape[2]))
-    # not a reshape: for a number of tokens that is open, torch would ask whether chunks divide it
-    return padded_BNTX.unfold(2, CHUNK, CHUNK).transpose(-1, -2)
-
-
-def _scores(q_BNMCK: Tensor, k_BNMCK: Tensor, g_BNMCK: Tensor) -> Tensor:
-    """Let every query of a chunk meet the keys up to its own, decayed over what lies between them."""
-    earlier = torch.ones(CHUNK, CHUNK, dtype=torch.bool, device=q_BNMCK.device).tril()
-    if g_BNMCK.shape[-1] == 1:
-        between = (g_BNMCK - g_BNMCK.transpose(-1, -2)).masked_fill(~earlier, -torch.inf)
-        return (q_BNMCK @ k_BNMCK.transpose(-1, -2)) * between.exp()
+    before_BNMKH, after_BNKH = carry(total_BNM1K.exp().transpose(-1, -2), written_BNMKH, memory_BNKH)
     # measured from the middle of the chunk, neither factor leaves the range of float32
-    g_BNMCK = g_BNMCK - g_BNMCK[:, :, :, CHUNK // 2 - 1 : CHUNK // 2]
-    scores_BNMCC = (q_BNMCK * g_BNMCK.exp()) @ (k_BNMCK * (-g_BNMCK).exp()).transpose(-1, -2)
-    return scores_BNMCC.masked_fill(~earlier, 0.0)
+    from_middle_BNMCK = g_BNMCK - g_BNMCK[:, :, :, CHUNK // 2 - 1 : CHUNK // 2]
+    scores_BNMCC = (q * from_middle_BNMCK.exp()) @ (k * (-from_middle_BNMCK).exp()).transpose(-1, -2)
+    y_BNMCH = scores_BNMCC.tril() @ v + (q * g_BNMCK.exp()) @ before_BNMKH
+    return _joined(y_BNMCH, q_BTNK.shape[1]).transpose(1, 2), after_BNKH
 
 
-def carry(kept_BNMK: Tensor, written_BNMKH: Tensor, memory_BNKH: Tensor) -> tuple[Tensor, Tensor]:
-    """Carry the memory from chunk to chunk.
+def _heads_by_chunks(
+    q_BTGK: Tensor, k_BTGK: Tensor, v_BTNH: Tensor, log_decay_BTN: Tensor, memory_BNKH: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Let the heads of a group stand side by side, where the columns of its memory are: fewer and larger products."""
+    tokens, G, (N, H) = q_BTGK.shape[1], q_BTGK.shape[2], v_BTNH.shape[2:]
+    q, k = (_cut(each.transpose(1, 2)) for each in (q_BTGK, k_BTGK))
+    v_BGMCX = _cut(v_BTNH.unflatten(2, (G, -1)).flatten(3).transpose(1, 2))
+    v_BGMCRH = v_BGMCX.unflatten(-1, (-1, H))
+    g_BGMCR = _cut(log_decay_BTN.unflatten(2, (G, -1)).transpose(1, 2)).cumsum(dim=3)
+    total_BGM1R = g_BGMCR[:, :, :, -1:]
 
-    Args:
-        kept_BNMK: what each chunk keeps of the memory before it, last axis K or 1.
-        written_BNMKH: what it adds.
-        memory_BNKH: the memory before the first chunk.
+    late_BGMCX = (v_BGMCRH * (total_BGM1R - g_BGMCR).exp()[..., None]).flatten(4)
+    kept_BGM1X = total_BGM1R.exp().repeat_interleave(H, dim=-1)
+    side_by_side_BGKX = memory_BNKH.unflatten(1, (G, -1)).transpose(2, 3).flatten(3)
+    before_BGMKX, after_BGKX = carry(kept_BGM1X, k.transpose(-1, -2) @ late_BGMCX, side_by_side_BGKX)
+    read_BGMCRH = (q @ before_BGMKX).unflatten(-1, (-1, H)) * g_BGMCR.exp()[..., None]
+    read_BGMCX = read_BGMCRH.flatten(4)
 
-    Returns:
-        The memory before every chunk, `[B, N, M, K, H]`, and after the last.
-    """
-    all_BNMKH = carry_all(kept_BNMK, written_BNMKH, memory_BNKH)
-    return all_BNMKH[:, :, :-1], all_BNMKH[:, :, -1]
-
-
-@torch.library.custom_op("lfm_arch::carry_all", mutates_args=())
-def carry_all(kept_BNMK: Tensor, written_BNMKH: Tensor, memory_BNKH: Tensor) -> Tensor:
-    """Return the memory before every chunk and after the last, `[B, N, M + 1, K, H]`.
-
-    Registered with torch, so that a compiled graph holds one node and not as many as there are chunks.
-    """
-    B, N, M, K, H = written_BNMKH.shape
-    all_BNMKH = written_BNMKH.new_empty(B, N, M + 1, K, H)
-    all_BNMKH[:, :, 0] = memory_BNKH
-    for m in range(M):
-        kept = kept_BNMK[:, :, m, :, None]
-        torch.addcmul(written_BNMKH[:, :, m], kept, all_BNMKH[:, :, m], out=all_BNMKH[:, :, m + 1])
-    return all_BNMKH
-
-
-@torch.library.custom_op("lfm_arch::carry_back", mutates_args=())
-def carry_back(kept_BNMK: Tensor, grad_BNMKH: Tensor) -> Tensor:
-    """Return the gradient with respect to the memory before every chunk and after the last, all later uses included."""
-    back_BNMKH = grad_BNMKH.clone()
-    for m in range(grad_BNMKH.shape[2] - 2, -1, -1):
-        back_BNMKH[:, :, m].addcmul_(kept_BNMK[:, :, m, :, None], back_BNMKH[:, :, m + 1])
-    return back_BNMKH
+    # between a query and a later key there would be growth: cut off, and taken out with the scores
+    g_BGMRC = g_BGMCR.transpose(-1, -2)
+    decay_BGMRCC = (g_BGMRC[..., :, None] - g_BGMRC[..., None, :]).clamp(max=0.0).exp()
+    scores_BGM1CC = (q @ k.transpose(-1, -2)).tril()[:, :, :, None]
+    met_BGMRCH = (decay_BGMRCC * scores_BGM1CC) @ v_BGMCRH.transpose(3, 4).contiguous()
+    met_BGMCX = met_BGMRCH.transpose(3, 4).contiguous().flatten(4)
+    y_BGTX = _joined(met_BGMCX + read_BGMCX, tokens)
+    y_BTNH = y_BGTX.transpose(1, 2).unflatten(-1, (-1, H)).flatten(2, 3)
+    return y_BTNH, after_BGKX.unflatten(-1, (-1, H)).transpose(2, 3).reshape(*y_BTNH.shape[:1], N, -1, H)
 
 
-@carry_all.register_fake
-def _(kept_BNMK: Tensor, written_BNMKH: Tensor, memory_BNKH: Tensor) -> Tensor:
-    del kept_BNMK, memory_BNKH
-    B, N, M, K, H = written_BNMKH.shape
-    return written_BNMKH.new_empty(B, N, M + 1, K, H)
+def _cut(x_BNTX: Tensor) -> Tensor:
+    """Cut into chunks; what is missing in the last one writes nothing and keeps everything."""
+    B, N, T, X = x_BNTX.shape
+    # two chunks at least in a compiled graph, which would otherwise serve no more tokens than one holds
+    chunks = (T + CHUNK - 1) // CHUNK + torch.compiler.is_compiling()
+    x_BNTX = F.pad(x_BNTX, (0, 0, 0, chunks * CHUNK - T))
+    if _exporting():
+        # for an open number of tokens, a reshape would ask whether chunks divide it
+        return x_BNTX.unfold(2, CHUNK, CHUNK).transpose(-1, -2).contiguous()
+    return x_BNTX.reshape(B, N, chunks, CHUNK, X)
 
 
-@carry_back.register_fake
-def _(kept_BNMK: Tensor, grad_BNMKH: Tensor) -> Tensor:
-    del kept_BNMK
-    return torch.empty_like(grad_BNMKH)
-
-
-def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-    ctx.save_for_backward(inputs[0], output)
-
-
-def _backward(ctx: Any, grad_BNMKH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    kept_BNMK, all_BNMKH = ctx.saved_tensors
-    back_BNMKH = carry_back(kept_BNMK, grad_BNMKH)
-    grad_written, grad_memory = back_BNMKH[:, :, 1:], back_BNMKH[:, :, 0]
-    grad_kept = (grad_written * all_BNMKH[:, :, :-1]).sum(dim=-1)
-    if kept_BNMK.shape[-1] == 1:
-        grad_kept = grad_kept.sum(dim=-1, keepdim=True)
-    return grad_kept, grad_written, grad_memory
-
-
-carry_all.register_autograd(_backward, setup_context=_keep)
+def _joined(x_BNMCX: Tensor, tokens: int) -> Tensor:
+    x_BNTX = x_BNMCX.flatten(2, 3)
+    return F.pad(x_BNTX, (0, 0, 0, tokens - x_BNTX.shape[2]))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lfm_arch.parts.reference import reference
-from lfm_arch.parts.scan import CHUNK, SLOWEST_LOG, scan
+from lfm_arch.parts.scan import CHUNK, SLOWEST_LOG, scan_heads, scan_rows
 
 B, N, K, H = 2, 3, 4, 5
 
@@ -31,6 +31,12 @@ def inputs(tokens: int, *, rows: int, forgetting: float = 0.1) -> Inputs:
 
     decay = -forgetting * draw(B, tokens, N, rows).abs()
     return Inputs(draw(B, tokens, N, K), draw(B, tokens, N, K), draw(B, tokens, N, H), decay, draw(B, N, K, H))
+
+
+def scan(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    if log_decay.shape[-1] == 1:
+        return scan_heads(q, k, v, log_decay.squeeze(-1), memory)
+    return scan_rows(q, k, v, log_decay, memory)
 
 
 def by_definition(given: Inputs) -> tuple[Tensor, Tensor]:
@@ -92,6 +98,22 @@ def test_total_forgetting_stays_finite(rows: int) -> None:
         torch.testing.assert_close((read, after), scan(*given), rtol=1e-4, atol=1e-4)
     if rows == 1:
         torch.testing.assert_close(read, (given.q * given.k).sum(-1, keepdim=True) * given.v, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [1, 2 * CHUNK + 1], ids="T{}".format)
+@pytest.mark.parametrize("groups", [1, 2, 3], ids="G{}".format)
+def test_heads_of_a_group_share_queries_and_keys(groups: int, tokens: int) -> None:
+    generator = torch.Generator().manual_seed(groups)
+    q, k = torch.randn(2, B, tokens, groups, K, generator=generator)
+    v = torch.randn(B, tokens, 6, H, generator=generator)
+    log_decay = -torch.rand(B, tokens, 6, generator=generator)
+    memory = torch.randn(B, 6, K, H, generator=generator)
+    repeats = 6 // groups
+    q_BTNK, k_BTNK = q.repeat_interleave(repeats, dim=2), k.repeat_interleave(repeats, dim=2)
+    expected = by_definition(Inputs(q_BTNK, k_BTNK, v, log_decay[..., None], memory))
+    torch.testing.assert_close(scan_heads(q, k, v, log_decay, memory), expected, rtol=1e-4, atol=1e-4)
+    with reference():
+        torch.testing.assert_close(scan_heads(q, k, v, log_decay, memory), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_cut_keeps_less_than_a_percent() -> None:

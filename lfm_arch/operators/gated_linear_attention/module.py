@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lfm_arch.parts.context import Context, OperatorModule, State
 from lfm_arch.parts.norm import RMSNormModule
-from lfm_arch.parts.scan import scan
+from lfm_arch.parts.scan import scan_rows
 
 if TYPE_CHECKING:
     from lfm_arch.operators.gated_linear_attention.declaration import GatedLinearAttention
@@ -43,7 +43,7 @@ class GatedLinearAttentionModule(OperatorModule):
             real_BT11 = context.new_mask_BT[..., None, None].to(k_BTNK.dtype)
             k_BTNK, log_decay_BTNK = k_BTNK * real_BT11, log_decay_BTNK * real_BT11
         memory = None if state is None else state["memory"]
-        y_BTNH, after_BNKH = scan(q_BTNK * self.scale, k_BTNK, v_BTNH, log_decay_BTNK, memory)
+        y_BTNH, after_BNKH = scan_rows(q_BTNK * self.scale, k_BTNK, v_BTNH, log_decay_BTNK, memory)
         if memory is not None:
             memory.copy_(after_BNKH)
         return self.out_proj(self.norm(y_BTNH).flatten(2) * F.silu(self.gate_proj(x_BTD)))

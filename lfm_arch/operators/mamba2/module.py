@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lfm_arch.parts.causal_conv import causal_conv
 from lfm_arch.parts.context import Context, OperatorModule, State
-from lfm_arch.parts.scan import scan
+from lfm_arch.parts.scan import scan_heads
 
 if TYPE_CHECKING:
     from lfm_arch.operators.mamba2.declaration import Mamba2
@@ -59,21 +59,17 @@ class Mamba2Module(OperatorModule):
         v_BTX, k_BTX, q_BTX = u_BTX.split(self.parts, dim=-1)
         v_BTNH = v_BTX.unflatten(-1, (self.num_heads, -1))
         memory = None if state is None else state["memory"]
-        y_BTNH, after_BNKH = scan(
-            self._for_heads(q_BTX),
-            self._for_heads(k_BTX),
+        y_BTNH, after_BNKH = scan_heads(
+            q_BTX.unflatten(-1, (self.num_groups, -1)),
+            k_BTX.unflatten(-1, (self.num_groups, -1)),
             v_BTNH.float() * step_BTN[..., None],
-            (-step_BTN * self.A_log.float().exp())[..., None],
+            -step_BTN * self.A_log.float().exp(),
             memory,
         )
         if memory is not None:
             memory.copy_(after_BNKH)
         y_BTNH = y_BTNH + v_BTNH * self.D[:, None]
         return self.out_proj(self.norm(y_BTNH.flatten(2), gate_BTX))
-
-    def _for_heads(self, x_BTX: Tensor) -> Tensor:
-        x_BTGK = x_BTX.unflatten(-1, (self.num_groups, -1))
-        return x_BTGK.repeat_interleave(self.num_heads // self.num_groups, dim=2)
 
 
 class GatedNorm(nn.Module):
