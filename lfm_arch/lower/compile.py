@@ -101,6 +101,8 @@ def parts(
                 initialiser.apply(part, dtype=dtype, device=device)
             tie(graph, node, part.module, owned)
             yield part
+            # not kept alive while the next one is made
+            del part
 
 
 def _builder(graph: Graph, node: Node) -> Callable[[], nn.Module] | None:

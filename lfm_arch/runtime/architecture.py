@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lfm_arch.core.cost import Cost
 from lfm_arch.core.work import Workload
-from lfm_arch.graph.compile import check_expect, compile_graph
+from lfm_arch.graph.compile import check_promises, compile_graph
 from lfm_arch.graph.count import Totals, count, totals
 from lfm_arch.graph.graph import Graph
 from lfm_arch.graph.identity import architecture_id
@@ -62,7 +62,7 @@ class Architecture:
 
 
 def read(source: Source, *, sets: Iterable[str] = ()) -> Architecture:
-    """Read a model spec, compile its graph and check what it expects of itself.
+    """Read a model spec, compile its graph and check what it expects of itself, and its constraints.
 
     Args:
         source: a file, or an `ArchSpec`.
@@ -70,9 +70,9 @@ def read(source: Source, *, sets: Iterable[str] = ()) -> Architecture:
 
     Raises:
         SpecError: the file breaks rules of the language, all of them at once.
-        GraphError: the architecture breaks rules, or is not what `expect` says.
+        GraphError: the architecture breaks rules, is not what `expect` says, or breaks a constraint.
     """
     spec = source if isinstance(source, ArchSpec) else load_spec(Path(source), tuple(sets))
     graph = compile_graph(spec)
-    check_expect(graph, spec)
+    check_promises(graph, spec)
     return Architecture(spec, graph)

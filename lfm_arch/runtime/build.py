@@ -116,6 +116,7 @@ def first_tensors(graph: Graph, *, device: torch.device, dtype: torch.dtype, see
         for name, tensor in own_tensors(part.module).items():
             if not name.startswith(prefixes) or not prefixes:
                 yield f"{part.name}.{name}", tensor
+        del part
 
 
 def _names_in_order(graph: Graph) -> Iterator[str]:
