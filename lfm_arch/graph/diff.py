@@ -12,6 +12,7 @@ from lfm_arch.graph.brief import brief
 from lfm_arch.graph.count import Totals, totals
 from lfm_arch.graph.graph import Graph, Node
 from lfm_arch.graph.identity import architecture_id
+from lfm_arch.graph.memory import remembered
 from lfm_arch.graph.picture import spell
 from lfm_arch.graph.rule import spec_of
 from lfm_arch.graph.sharing import slots_of
@@ -160,6 +161,7 @@ def align(before: Sequence[Layer], after: Sequence[Layer]) -> list[Pair]:
     return pairs
 
 
+@remembered
 def _distance(mine: Layer, theirs: Layer) -> float:
     parts = ((mine.mixer, theirs.mixer), (mine.channel, theirs.channel), (mine.norm, theirs.norm))
     return sum(_apart(left, right) for left, right in parts) + _FIELD * (mine.placement != theirs.placement)
