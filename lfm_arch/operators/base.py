@@ -27,7 +27,7 @@ operator, the foreign one to the layer."""
 class Part(BaseModel):
     """A declared piece of a model: strict fields, no unknown keys, immutable and hashable."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Operator(Part):

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from lfm_arch.core.docs import describe
+
 Json = dict[str, Any]
 Openness = Literal["closed", "computed", "decided"]
 """Whether values are plain, may be expressions, or may be decisions too."""
@@ -117,6 +119,7 @@ class Lifter:
 
     def model(self, model: type[BaseModel]) -> Json:
         """Define a model and everything inside it; return the reference to it."""
+        describe(model)
         schema = model.model_json_schema(ref_template="#/definitions/{model}")
         for name, inner in schema.pop("$defs", {}).items():
             self.define(name, inner)

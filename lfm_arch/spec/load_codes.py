@@ -154,7 +154,7 @@ LOAD_CODES: tuple[Code, ...] = (
     Code(
         "E121",
         "a list edit without a list",
-        "`$append`, `$prepend` and `$remove` change an inherited list, take a list each, and stand beside no other key.",
+        "`$append`, `$prepend` and `$remove` change an inherited list, take a list each, and allow no other key.",
         "constraints: {$append: [{check: layers <= 24}]} # in a file that inherits no constraints",
         "constraints: [{check: layers <= 24}]",
     ),

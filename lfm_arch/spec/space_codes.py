@@ -95,6 +95,14 @@ SPACE_CODES: tuple[Code, ...] = (
         "{$int: {low: 1, high: 3}}",
     ),
     Code(
+        "W602",
+        "a default candidate that breaks a promise",
+        "With every decision at its prior, a constraint or expectation does not hold. A search leaves that candidate "
+        "out and goes on, but begins with a loss: choose priors that are known to be good.",
+        "prior: 4096 # constraints: [{check: params <= 1 G}]",
+        "prior: 2048",
+    ),
+    Code(
         "W601",
         "a branch that fails",
         "With all other decisions at their priors, taking this branch gives no architecture: a search leaves such "

@@ -31,7 +31,7 @@ Selector = str | int
 class Written(BaseModel):
     """A mapping of a file: strict types, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class WrittenGroup(Written):
