@@ -35,11 +35,12 @@ def scalar(value: object) -> str:
     return dumps(text, ensure_ascii=False)
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """Write a value in one line."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(key)}: {_flow(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(key)}: {flow(each)}" for key, each in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     return scalar(value)
 
 
@@ -49,7 +50,7 @@ def _block(value: Mapping[str, Any], depth: int) -> Iterator[str]:
         start = f"{indent}{scalar(key)}:"
         nested = isinstance(each, Mapping | list | tuple) and len(each) > 0
         # sections stand open, what is in them is closed where it fits
-        one_line = f"{start} {_flow(each)}"
+        one_line = f"{start} {flow(each)}"
         if not nested or (depth > 0 and len(one_line) <= MAX_WIDTH):
             yield one_line
         elif isinstance(each, Mapping):
@@ -63,7 +64,7 @@ def _block(value: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 def _item(item: Any, depth: int) -> Iterator[str]:
     indent = "  " * depth
-    one_line = f"{indent}- {_flow(item)}"
+    one_line = f"{indent}- {flow(item)}"
     if len(one_line) <= MAX_WIDTH or not isinstance(item, Mapping) or not item:
         yield one_line
         return

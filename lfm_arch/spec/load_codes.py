@@ -182,6 +182,13 @@ LOAD_CODES: tuple[Code, ...] = (
         "--set dims.hidden_size=1024",
     ),
     Code(
+        "E132",
+        "a topic that nothing explains",
+        "`lfm-arch explain` alone lists every code, every operator and every word of the language.",
+        "lfm-arch explain atention",
+        "lfm-arch explain attention",
+    ),
+    Code(
         "W101",
         "a number with a leading zero",
         "`017` is 17 in YAML 1.2 and here; readers of YAML 1.1, which are still common, take it for octal 15.",

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from lfm_arch.core.units import UNITS
 from lfm_arch.spec.problem import Problems
+from lfm_arch.spec.scalar import resolve
 from lfm_arch.spec.text_error import did_you_mean
 from lfm_arch.spec.tree import List, Map, Node, Scalar, join
 
@@ -162,7 +163,7 @@ def _explain_value(error: ErrorDetails, node: Node, problems: Problems, head: He
         key, words = _LIMITS[kind]
         problems.add(
             "E204", f"{shown(value)} is not {words} {context.get(key)}{came_from}", at, node.path,
-            because=f"it is {words} {context.get(key)}",
+            help=f"write a number {words} {context.get(key)}",
         )  # fmt: skip
     elif kind in _LIST_LIMITS:
         key, words = _LIST_LIMITS[kind]
@@ -233,8 +234,9 @@ def _type_help(value: object, wanted: str) -> str:
     if "true or false" in wanted and isinstance(value, str) and value.lower() in ("on", "off", "yes", "no", "y", "n"):
         return f"write {'true' if value.lower() in ('on', 'yes', 'y') else 'false'}: on and yes are text in YAML 1.2"
     if isinstance(value, str) and "number" in wanted:
-        number = re.match(r"[-+]?[\d_.]+", value)
-        if number:
+        if isinstance(resolve(value), int | float):
+            return f"write {value}, without quotes"
+        if re.match(r"[-+]?[\d_.]+", value):
             return f"units are {', '.join(UNITS[:8])}, ..."
         return "names are read in expressions: ${" + value[:40] + "}" if value.isidentifier() else ""
     return "write a mapping, {...}" if wanted == "a mapping" else ""

@@ -5,6 +5,7 @@ Values travel as JSON text: it is the key under which a part is kept, and what p
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,10 +82,24 @@ class Parts:
             self._refuse_kind(head, node, shape, settler.problems)
             raise UnsettledError
         model, label = self._model(head, shape, settler, at)
-        values = settler.value(head, at)
-        for key in drop:
-            values = {name: value for name, value in values.items() if name != key}
+        try:
+            values = settler.value(head, at)
+        except UnsettledError:
+            self._check_rest(head, model, label, settler, at, drop)
+            raise
+        values = {name: value for name, value in values.items() if name not in drop}
         return self._validated(head, values, model, label, settler, at, partial=partial)
+
+    def _check_rest(
+        self, head: Map, model: type[BaseModel], label: str, settler: Settler, at: At | None, drop: tuple[str, ...]
+    ) -> None:
+        """Note what is wrong with the fields that could be settled, when others could not."""
+        values: dict[str, Any] = {}
+        for name, child in head.entries.items():
+            if not name.startswith("x-") and name not in drop:
+                with suppress(UnsettledError):
+                    values[name] = settler.value(child, at)
+        self._validated(head, values, model, label, settler, at, partial=True, rules=False)
 
     def _validated(
         self,
@@ -96,6 +111,7 @@ class Parts:
         at: At | None,
         *,
         partial: bool = False,
+        rules: bool = True,
     ) -> Any:
         text = json.dumps(values)
         if not partial:
@@ -110,8 +126,10 @@ class Parts:
             except ValidationError as error:
                 errors = error.errors(include_url=False)
                 if partial:
-                    # what is left out may come from elsewhere, so rules about the whole cannot be asked yet
+                    # what is left out may come from elsewhere
                     errors = [each for each in errors if each["type"] != "missing"]
+                    # rules about several fields cannot be asked when some of them are not known
+                    errors = [each for each in errors if rules or each["loc"]]
                     if not errors:
                         return values
                 if self._repaired(values, errors, head, follower):
