@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -75,6 +75,18 @@ class Budgets(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
+class Floors(BaseModel):
+    """Lower limits of what is measured; a trained candidate below one is discarded after all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    recall: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Accuracy in the recall task: bits per byte alone hide that a model cannot look anything up."""
+
+    def limits(self) -> dict[str, float]:
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
 class Study(BaseModel):
     """A study file."""
 
@@ -94,6 +106,7 @@ class Study(BaseModel):
     objectives: Annotated[dict[str, Direction], Field(min_length=1)]
     """Metric -> direction; the first two are the axes of plots."""
     budgets: Budgets = Budgets()
+    floors: Floors = Floors()
     sampler: SamplerName = "auto"
     quality: QualitySettings | None = QualitySettings()
     """How candidates are trained; null searches on costs alone."""
@@ -106,8 +119,8 @@ class Study(BaseModel):
     known_good: tuple[str, ...] = ()
     """Model files that are evaluated first, from the folder of the study."""
     trials: Positive = 24
-    """Candidates to train, known-good ones included; discarded ones and duplicates cost next to nothing, and are
-    not counted."""
+    """Candidates to train, known-good ones included; those that a budget discards and duplicates cost next to
+    nothing, and are not counted."""
     time_limit_s: Seconds | None = None
     """Of one run of the command; running it again goes on."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -141,6 +154,15 @@ class Study(BaseModel):
                     because="an objective needs a value for every candidate",
                     help=f"leave quality out to train with the defaults, or leave {name} out",
                 )
+        for name in self.floors.limits():
+            if self.quality is None or (name == "recall" and self.quality.recall is None):
+                raise refuse(
+                    "E955",
+                    f"floors.{name}",
+                    f"a floor of {name}, which this study does not measure",
+                    because="a limit that nothing is compared with is a mistake",
+                    help="measure it with `quality`, or leave the floor out",
+                )
         return self
 
     @property
@@ -159,6 +181,8 @@ class Setup:
     profiles: tuple[Profile, ...]
     known_good: tuple[tuple[str, ArchSpec], ...]
     corpus: Corpus | None
+    on_own_hardware: bool = True
+    """Whether it runs on the hardware that the file names."""
 
     @cached_property
     def objectives(self) -> tuple[str, ...]:
@@ -183,7 +207,9 @@ class Setup:
 
     @property
     def title(self) -> str:
-        """Name of the study's directory: the study and its hardware."""
+        """Name of the study's directory; on other hardware than the file says, with its name."""
+        if self.on_own_hardware:
+            return self.study.name
         return f"{self.study.name}-{'+'.join(profile.name for profile in self.profiles)}"
 
     @cached_property
@@ -193,7 +219,7 @@ class Setup:
             exclude={"trials", "time_limit_s", "doc", "name", "space", "data", "known_good"}
         )
         content: list[Any] = [
-            version("lfm-arch"),
+            version_of("lfm-arch"),
             settings,
             plain(self.space.document.root),
             [profile.model_dump(mode="json") for profile in self.profiles],
@@ -222,6 +248,7 @@ def open_study(
         SearchError: E956, the space has nothing to decide.
     """
     study = load_model(path, Study, kind="study", sets=sets)
+    own = tuple(load_profile(_beside(path.parent, name)).name for name in study.profile_names)
     replaced: dict[str, Any] = {
         "hardware": tuple(hardware) or None,
         "trials": trials,
@@ -258,7 +285,16 @@ def open_study(
         profiles=profiles,
         known_good=tuple((spec.name, spec) for spec in known),
         corpus=corpus,
+        on_own_hardware=study.profile_names == own,
     )
+
+
+def version_of(package: str) -> str:
+    """Return a package's version; `unknown` for one that runs from its sources."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _beside(folder: Path, name: str) -> str:
