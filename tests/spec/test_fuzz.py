@@ -19,6 +19,7 @@ from lfm_arch.cli.check import check
 from lfm_arch.core.errors import Diagnostic, GraphError, LfmArchError, SpecError
 from lfm_arch.graph.compile import check_constraints, check_expect, compile_graph
 from lfm_arch.spec.document import Document
+from lfm_arch.spec.model import load_spec
 from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.reader import Budget, read
 from lfm_arch.spec.space import load_space
@@ -170,6 +171,9 @@ def everything(path: Path, seed: int) -> None:
     candidate = space.decide(ask)
     again = space.of(candidate.genome)
     assert again.spec == candidate.spec
+    written = path.with_name("written.yaml")
+    written.write_text(candidate.text)
+    assert load_spec(written) == candidate.spec
     graph = compile_graph(candidate.spec)
     check_constraints(graph, candidate.spec)
     check_expect(graph, candidate.spec)
