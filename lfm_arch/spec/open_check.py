@@ -124,6 +124,7 @@ def _check_branch(space: Space, hole: Hole, branch: Node, chosen: dict[int, Node
     settler.forced = chosen
     space.assemble(settler, everything=True)
     inside = {each.mark for _, each in walk(branch)}
+    always_wrong = {each for told in space.plan.always_wrong.values() for each in told}
     elsewhere: list[Diagnostic] = []
     for each in problems.errors:
         if _key(each) in seen:
@@ -134,7 +135,7 @@ def _check_branch(space: Space, hole: Hole, branch: Node, chosen: dict[int, Node
             and mark.column < each.place.column <= mark.end
             for mark in inside
         )
-        if at_home and each not in problems.combined:
+        if (at_home and each not in problems.combined) or each in always_wrong:
             seen.add(_key(each))
             space.plan.problems.take(each)
         else:

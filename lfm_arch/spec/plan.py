@@ -9,7 +9,7 @@ from collections.abc import Callable
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from lfm_arch.core.errors import Place
+from lfm_arch.core.errors import Diagnostic, Place
 from lfm_arch.core.units import parse_quantity
 from lfm_arch.spec.document import Document
 from lfm_arch.spec.expression import Expression, is_expression, parse_scalar
@@ -40,6 +40,8 @@ class Plan:
         self.root = document.root
         self.problems: Problems = document.problems
         self.holes: list[Hole] = []
+        self.always_wrong: dict[int, tuple[Diagnostic, ...]] = {}
+        """What is wrong with values that no decision changes, by node."""
         self._by_path: dict[str, Node] = {}
         self.dims = self._map("dims")
         for key, node in self.root.entries.items():

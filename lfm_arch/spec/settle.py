@@ -76,7 +76,9 @@ class Settler:
         if level == 0:
             value = node.settled
             if value is UNSETTLED:
-                value = node.settled = self._attempt(node, at)
+                value = node.settled = self._settled_for_all(node, at)
+            elif value is _FAILED:
+                self.problems.extend(self.plan.always_wrong.get(id(node), ()))
         elif level == 1:
             value = self._memo.get(id(node), UNSETTLED)
             if value is UNSETTLED:
@@ -85,6 +87,18 @@ class Settler:
             value = self._attempt(node, at)
         if value is _FAILED:
             raise UnsettledError
+        return value
+
+    def _settled_for_all(self, node: Node, at: At | None) -> Any:
+        """Settle what no decision changes, once; every candidate that reads it is told what is wrong with it."""
+        told, self.problems = self.problems, Problems()
+        try:
+            value = self._attempt(node, at)
+        finally:
+            own, self.problems = self.problems, told
+            self.problems.extend((*own.errors, *own.warnings))
+        if value is _FAILED:
+            self.plan.always_wrong[id(node)] = own.errors
         return value
 
     def _attempt(self, node: Node, at: At | None) -> Any:

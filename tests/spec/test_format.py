@@ -15,7 +15,12 @@ from lfm_arch.spec.tree import Source
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted(ROOT.glob("specs/*.yaml"))
-SHIPPED = [*SPECS, *sorted(ROOT.glob("search/*.yaml")), *sorted((ROOT / "lfm_arch").rglob("*.yaml"))]
+SHIPPED = [
+    *SPECS,
+    *sorted(ROOT.glob("specs/*/*.yaml")),
+    *sorted(ROOT.glob("search/*.yaml")),
+    *sorted((ROOT / "lfm_arch").rglob("*.yaml")),
+]
 
 
 def formatted(text: str) -> str:
