@@ -44,7 +44,8 @@ def declared_sharing(spec: ArchSpec) -> tuple[list[Node], tuple[Edge, ...]]:
             continue
         number = seen[shared.feature] = seen.get(shared.feature, -1) + 1
         owner, *readers = (f"layers.{each}" for each in layers)
-        node = Node(f"shared.{shared.feature}.{number}", "shared", shared, path=shared.path)
+        part = shared.model_copy(update={"layers": layers})
+        node = Node(f"shared.{shared.feature}.{number}", "shared", part, path=shared.path)
         nodes.append(node)
         edges.append(Edge(owner, node.id, "owns"))
         edges.extend(
@@ -124,7 +125,8 @@ def weight_declarations(spec: ArchSpec) -> Iterator[tuple[tuple[Slot, ...], tupl
         )
         period = (group.stop - group.start) // group.repeat
         for first in range(group.start, group.start + period):
-            yield slots, tuple(range(first, group.stop, period)), f"depth_groups[{number}].share"
+            layers = tuple(each for each in range(first, group.stop, period) if each < len(spec.layers))
+            yield slots, layers, f"depth_groups[{number}].share"
 
 
 def _weight_groups(spec: ArchSpec) -> list[tuple[tuple[Slot, ...], tuple[int, ...], str]]:
