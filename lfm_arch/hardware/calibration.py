@@ -122,8 +122,11 @@ class Calibrations:
         return next((p for p in self.pools if (p.key, p.runtime) == (key, runtime)), None)
 
     def interval(self, tier: Tier, phase: Phase) -> Interval:
-        """Return the interval of a tier, never narrower than that of a better one."""
-        upto = TIERS[: TIERS.index(tier) + 1]
+        """Return the interval of a tier, never narrower than that of a better one.
+
+        Rates measured on the spot are given that of `calibrated`: nobody publishes runs to check them on.
+        """
+        upto = TIERS[: max(1, TIERS.index(tier)) + 1]
         known = [self.intervals[each, phase] for each in upto if (each, phase) in self.intervals]
         return max(known, key=lambda each: each.factor) if known else Interval(2.0, 0)
 

@@ -342,7 +342,7 @@ def estimate_work(
     chunks = ceil(scenario.prompt / engine.prefill_chunk) if engine.prefill_chunk else 1
     rows_P = np.full(work.table_PRF.shape[0], float(scenario.batch))
     rows_P[0] *= min(scenario.prompt, engine.prefill_chunk or scenario.prompt)
-    seconds_PRT = price(work.table_PRF, rates, widths, rows_P=rows_P, chunks=chunks)
+    seconds_PRT = price(work, rates, widths, rows_P=rows_P, chunks=chunks)
     return Estimate(
         graph=graph,
         profile=profile,

@@ -1,6 +1,7 @@
 """Rates of this machine's CPU under torch: streaming, matrix products by size, attention, dispatch.
 
-Every number is the median over repeats, with the spread between its quartiles. Weights are taken from a ring of
+Every number is the lower quartile over repeats, because other load only ever adds time; the spread is that between
+the quartiles. Weights are taken from a ring of
 matrices larger than the caches, as the layers of a model are, so that reading them is part of the time.
 
 Axes: B rows of activations, D width, F hidden width.
@@ -75,7 +76,7 @@ def measure(
 
 
 def timed(run: Callable[[], object], seconds: float, *, least: int = 5) -> tuple[float, float]:
-    """Return the median time of one call and its relative quartile spread."""
+    """Return the lower quartile of the time of a call, and the spread of the quartiles relative to the median."""
     run()
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -84,7 +85,7 @@ def timed(run: Callable[[], object], seconds: float, *, least: int = 5) -> tuple
         run()
         times.append(time.perf_counter() - start)
     low, middle, high = quantiles(times, n=4)
-    return middle, (high - low) / middle
+    return low, (high - low) / middle
 
 
 class Bench:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from lfm_arch.hardware.rate import Rate, Rates
-from lfm_arch.hardware.work import ACTIVATIONS, CACHE, DENSE, EXPERT, KERNELS, MATMUL, MIXING, PARTS, STATE, Array
+from lfm_arch.hardware.work import ACTIVATIONS, CACHE, DENSE, EXPERT, KERNELS, MATMUL, MIXING, PARTS, STATE, Array, Work
 
 Bound = Literal["matmul", "weights", "attention", "kv", "state", "elementwise", "overhead"]
 BOUNDS: tuple[Bound, ...] = ("matmul", "weights", "attention", "kv", "state", "elementwise", "overhead")
@@ -23,6 +23,10 @@ BOUNDS: tuple[Bound, ...] = ("matmul", "weights", "attention", "kv", "state", "e
 `matmul`: arithmetic on weights. `weights`: reading them. `attention`: arithmetic between tokens. `kv`: reading and
 writing the cache. `state`: fixed-size state. `elementwise`: norms, gates, residuals. `overhead`: launches.
 """
+
+
+_FEW_ROWS = 16.0
+"""Rows below which a matrix product runs other kernels, whose time is that of reading the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +39,27 @@ class Widths:
     activation: float
 
 
-def price(table_PRF: Array, rates: Rates, widths: Widths, *, rows_P: Array, chunks: int = 1) -> Array:
+def price(work: Work, rates: Rates, widths: Widths, *, rows_P: Array, chunks: int = 1) -> Array:
     """Return seconds by pass, row and bound; the one of `matmul` and `weights` that hides behind the other is zero.
 
     Args:
-        table_PRF: counts, the prompt's pass first.
+        work: counts, the prompt's pass first.
         rates: of one runtime.
         widths: of the formats deployed.
         rows_P: rows of activations in one matrix product of each pass.
-        chunks: pieces that the prompt is worked on in; weights are read and kernels launched for each.
+        chunks: pieces that the prompt is worked on in; weights of layers are read and kernels launched for each.
     """
+    table_PRF = work.table_PRF
     passes = table_PRF.shape[0]
-    repeats_P = np.ones(passes)
-    repeats_P[0] = chunks
-    repeats_P1 = repeats_P[:, None]
+    repeats_PR = np.ones(table_PRF.shape[:2])
+    repeats_PR[0, work.layer_R] = chunks
     attention_P1 = np.full((passes, 1), _per(rates.decode_attention))
     attention_P1[0] = _per(rates.attention)
 
-    fullness_P1 = (1.0 + (rates.half_tokens.value or 0.0) / rows_P)[:, None]
+    fullness_P1 = (1.0 + (rates.half_tokens.value or 0.0) / np.maximum(rows_P, _FEW_ROWS))[:, None]
     matmul_PR = table_PRF[..., MATMUL] * (fullness_P1 * _per(rates.matmul))
     read_PR = table_PRF[..., DENSE] * _per(rates.weights) + table_PRF[..., EXPERT] * _per(rates.experts)
-    weights_PR = read_PR * widths.weight_R * repeats_P1
+    weights_PR = read_PR * widths.weight_R * repeats_PR
     computes_PR = matmul_PR >= weights_PR
     seconds_TPR = np.stack(
         [
@@ -66,7 +70,7 @@ def price(table_PRF: Array, rates: Rates, widths: Widths, *, rows_P: Array, chun
             table_PRF[..., STATE] * (widths.state * _per(rates.state)),
             table_PRF[..., ACTIVATIONS] * (widths.activation * _per(rates.activations)),
             (table_PRF[..., PARTS] * (rates.part.value or 0.0) + table_PRF[..., KERNELS] * (rates.kernel.value or 0.0))
-            * repeats_P1,
+            * repeats_PR,
         ]
     )
     return np.moveaxis(seconds_TPR, 0, -1)

@@ -65,13 +65,15 @@ def features_of(run: Run, phase: Phase) -> Features:
     bits_R = work.weight_bits(weight_format(run.weights))
     chunks = -(-scenario.prompt // engine.prefill_chunk) if phase == "prefill" and engine.prefill_chunk else 1
 
+    repeats_R = np.where(work.layer_R, chunks, 1)
+
     def total(field: int) -> float:
         return float(table_RF[:, field] @ work.repeats_R)
 
     rate = run.prefill_tokens_per_s if phase == "prefill" else run.decode_tokens_per_s
     assert rate is not None, f"{run.id} has no {phase} rate"
     return Features(
-        weights=float(((table_RF[:, DENSE] + table_RF[:, EXPERT]) * bits_R) @ work.repeats_R) / 8 * chunks,
+        weights=float(((table_RF[:, DENSE] + table_RF[:, EXPERT]) * bits_R * repeats_R) @ work.repeats_R) / 8,
         streamed=(total(STATE) * engine.state_bits + total(ACTIVATIONS) * engine.activation_bits) / 8,
         kv=total(CACHE) * 2.0,
         mixing=total(MIXING),

@@ -37,6 +37,7 @@ MATMUL, MIXING, DENSE, EXPERT, CACHE, STATE, ACTIVATIONS, KERNELS, PARTS = range
 STEP_SHARES = (1 / 6, 4 / 6, 1 / 6)
 """Weights of the three decoding steps in the mean."""
 
+_PIECES = ("mixer", "channel", "norm")
 _OUTSIDE: tuple[Kind, ...] = ("featurizer", "fusion", "norm", "head")
 
 Place = Literal["layers", "head", "embedding", "encoder"]
@@ -69,6 +70,8 @@ class Work:
     """How many nodes each row stands for."""
     head_R: NDArray[np.bool_]
     """Rows that read the output matrix rather than weights of layers."""
+    layer_R: NDArray[np.bool_]
+    """Rows inside layers: a prompt in pieces goes through them once for each piece."""
     stored: Mapping[Place, int]
     """Parameters by where they lie, each counted at its owner."""
 
@@ -99,7 +102,7 @@ def measure_work(graph: Graph, scenario: Scenario) -> Work:
     parts_of: list[int] = []
     for nodes in groups.values():
         layer = graph[nodes[0]].part
-        for piece in ("mixer", "channel", "norm"):
+        for piece in _PIECES:
             declared = getattr(layer, piece)
             if declared is None:
                 continue
@@ -118,6 +121,7 @@ def measure_work(graph: Graph, scenario: Scenario) -> Work:
         table_PRF=table_PRF,
         repeats_R=np.array([len(row.nodes) for row in rows], dtype=np.float64),
         head_R=np.array([row.piece == "head" for row in rows]),
+        layer_R=np.array([row.piece in _PIECES for row in rows]),
         stored=_stored(graph, prompt, others[0]),
     )
 
@@ -156,5 +160,5 @@ def _check_decodes(graph: Graph) -> None:
         for part in (node.part.mixer, node.part.channel):
             if part is not None and not part.causal:
                 raise refuse(f"{node.id} of {graph.name} is not causal ({part.type})", "`lfm-arch show` counts it")
-    if not graph.of("head"):
-        raise refuse(f"{graph.name} has no head", "add heads: {lm: {type: lm_head, tied_to: text}}")
+    if not any("tokens" in node.part.gives(graph.width).axes for node in graph.of("head")):
+        raise refuse(f"no head of {graph.name} scores tokens", "add heads: {lm: {type: lm_head, tied_to: text}}")
