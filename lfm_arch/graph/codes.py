@@ -14,7 +14,8 @@ CODES: tuple[Code, ...] = (
         "E402",
         "a name that is taken",
         "Inputs, featurizers and heads are called by their names, so a name belongs to one of them. `fusion`, "
-        "`final_norm`, `output`, `mask`, `state`, `keep` and `observed` mean something in every model.",
+        "`final_norm`, `output`, `mask`, `state`, `keep` and `observed` mean something in every model, and words of "
+        "Python such as `class` cannot be arguments.",
         wrong="featurizers: {text: {...}}\nheads: {text: {type: lm_head, tied_to: text}}",
         right="featurizers: {text: {...}}\nheads: {lm: {type: lm_head, tied_to: text}}",
     ),

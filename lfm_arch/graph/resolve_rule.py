@@ -1,6 +1,7 @@
 """What must hold of a spec's parts and names before anything is built on them."""
 
 from collections.abc import Iterator, Mapping
+from keyword import iskeyword
 
 from lfm_arch.graph.graph import Graph
 from lfm_arch.graph.resolve import gives_stream, loose_streams, main_stream
@@ -37,9 +38,14 @@ def names_are_distinct(graph: Graph) -> Iterator[Finding]:
     spec = spec_of(graph)
     for kind, names in (("featurizers", spec.featurizers), ("heads", spec.heads)):
         for name in names:
-            if name in _RESERVED or "." in name:
-                what = _RESERVED.get(name, "a path")
-                yield Finding(f"{kind}.{name}", f"{name!r} is the name of {what}", help="choose another name")
+            if name in _RESERVED:
+                message = f"{name!r} is the name of {_RESERVED[name]}"
+            elif iskeyword(name) or not name.isidentifier():
+                message = f"{name!r} cannot be an argument of a Python function"
+            else:
+                continue
+            because = "inputs and outputs are called by these names"
+            yield Finding(f"{kind}.{name}", message, because=because, help="choose another name")
     for name in spec.heads:
         if name in spec.featurizers:
             yield Finding(

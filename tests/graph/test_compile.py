@@ -66,6 +66,7 @@ BROKEN: dict[str, tuple[str, str, Callable[[], ArchSpec]]] = {
     "no layers": ("E401", "depth_groups", lambda: spec().model_copy(update={"layers": ()})),
     "a head called like a featurizer": ("E402", "heads.text", lambda: spec(heads={"text": LMHead(tied_to="text")})),
     "a reserved name": ("E402", "featurizers.state", lambda: spec(featurizers={"state": TEXT}, heads={})),
+    "a word of Python": ("E402", "heads.class", lambda: spec(heads={"class": CLASSIFIER})),
     "featurizers that read each other": (
         "E403",
         "featurizers.a",

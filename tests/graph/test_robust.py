@@ -92,7 +92,7 @@ def specs(draw: st.DrawFn) -> ArchSpec:
                     {"lm": LMHead(tied_to="text")},
                     {"lm": LMHead(tied_to="nobody")},
                     {"text": Classifier(num_classes=2, pool="mean")},
-                    {"class": Classifier(num_classes=2, pool="mean")},
+                    {"topics": Classifier(num_classes=2, pool="mean")},
                 ]
             )
         ),
