@@ -135,7 +135,9 @@ def _check_branch(space: Space, hole: Hole, branch: Node, chosen: dict[int, Node
             and mark.column < each.place.column <= mark.end
             for mark in inside
         )
-        if (at_home and each not in problems.combined) or each in always_wrong:
+        # a switch is about one decision, whatever the others are
+        its_own = (at_home and each not in problems.combined) or each.code == "E609"
+        if its_own or each in always_wrong:
             seen.add(_key(each))
             space.plan.problems.take(each)
         else:

@@ -283,6 +283,10 @@ def _syntax(error: yaml.YAMLError, source: Source, problems: Problems) -> None:
     hint = next((tip for words, tip in _HINTS.items() if words in what), "")
     if "${" in excerpt and "expected ',' or" in what:
         hint = 'inside {...} and [...], quote expressions: "${name}"'
+    if "nesting depth" in what:
+        # the parser looks ahead, and gives up before the reader counts
+        problems.add("E109", f"nested deeper than {MAX_DEPTH}", Mark(source, line, column, column + 1))
+        return
     context = getattr(error, "context", None)
     problems.add(
         "E104",
