@@ -26,9 +26,13 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     # imported on use: the package alone loads neither torch nor pydantic, so that commands start fast
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("lfm-arch")
+        try:
+            return version("lfm-arch")
+        except PackageNotFoundError:
+            # a checkout that nobody installed
+            return "unknown"
     if name in _HOMES:
         from importlib import import_module
 

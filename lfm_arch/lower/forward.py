@@ -122,7 +122,7 @@ def slots_of(state: ModelState | None) -> Mapping[str, State]:
 
 def last(x_BTD: Tensor, keep: int | None) -> Tensor:
     """Cut the stream to its last `keep` positions; all of it for None."""
-    return x_BTD if keep is None else x_BTD[:, -keep:]
+    return x_BTD if keep is None else x_BTD[:, max(0, x_BTD.shape[1] - keep) :]
 
 
 def finish(output: Any, context: Context, state: ModelState | None) -> Any:

@@ -2,7 +2,8 @@
 
 A parameter does not depend on the order of construction, on the device, on the number of threads, or on the number
 format: values are drawn in float32 on the CPU and then cast. So a model can be written to disk one part at a time and
-equals the model that was built whole.
+equals the model that was built whole. (Processors of another kind may round the last bit of torch's normal numbers
+differently; the hashes in a build's card tell.)
 
 Which value?
 

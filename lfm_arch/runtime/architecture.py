@@ -48,17 +48,19 @@ class Architecture:
         """Count one forward pass, by part: `text`, `layers.0`, ..., `final_norm`, `lm`."""
         return count(self.graph, Workload(batch, tokens, past))
 
-    def cost(self, hw: str, **scenario: Any) -> "Estimate":
+    def cost(self, hw: str, *, runtime: str | None = None, **scenario: Any) -> "Estimate":
         """Predict speed and memory on a hardware profile.
 
         Args:
             hw: name of a profile, an alias such as `apple`, or the path of a profile file.
-            scenario: fields of `lfm_arch.hardware.estimate.Scenario`: `prompt`, `generate`, `batch`, `weights`, ...
+            runtime: one of the profile's runtimes; the first it lists by default.
+            scenario: fields of `lfm_arch.hardware.scenario.Scenario`: `prompt`, `generate`, `batch`, `weights`, ...
         """
-        from lfm_arch.hardware.estimate import Scenario, estimate
+        from lfm_arch.hardware.estimate import estimate
         from lfm_arch.hardware.profile import load_profile
+        from lfm_arch.hardware.scenario import Scenario
 
-        return estimate(self.graph, load_profile(hw), Scenario(**scenario))
+        return estimate(self.graph, load_profile(hw), Scenario(**scenario), runtime=runtime)
 
 
 def read(source: Source, *, sets: Iterable[str] = ()) -> Architecture:

@@ -1,5 +1,10 @@
 """torch's own compilers accept the module, and sharding can wrap its blocks."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -60,6 +65,7 @@ def test_compile_prefill_and_decode(model: Model) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @torch.no_grad()
 def test_compile_to_machine_code(model: Model) -> None:
     torch.compiler.reset()
@@ -75,3 +81,47 @@ def test_compiled_training_step(model: Model) -> None:
         run(ids(9)).square().mean().backward()
         grads = {name: parameter.grad for name, parameter in model.named_parameters()}
         assert all(grad is not None for grad in grads.values())
+
+
+SHARDED = """
+import sys
+import torch
+import torch.distributed as dist
+from torch.distributed.fsdp import fully_shard
+from lfm_arch.runtime.build import build
+from tests.lower.test_compile import SHARED
+
+dist.init_process_group("gloo")
+model, plain = (build(SHARED[sys.argv[1]]) for _ in range(2))
+for block in model.blocks.values():
+    fully_shard(block)
+fully_shard(model)
+ids = torch.arange(20).view(2, 10)
+for each in (model, plain):
+    each(ids).square().mean().backward()
+wanted = dict(plain.named_parameters())
+for name, parameter in model.named_parameters():
+    torch.testing.assert_close(parameter.grad.full_tensor(), wanted[name].grad)
+dist.destroy_process_group()
+print("equal")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["passes share everything", "keys and values are read"])
+def test_two_processes_shard_its_blocks(case: str, tmp_path: Path) -> None:
+    """FSDP2 around every block gives the gradients of one process, also where passes call one block twice."""
+    program = tmp_path / "sharded.py"
+    program.write_text(SHARDED)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program), case]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, *launch],
+        cwd=root,
+        env=dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.stdout.split() == ["equal", "equal"], done.stderr
