@@ -191,14 +191,6 @@ CODES: tuple[Code, ...] = (
         right="condition: {type: running_mean, size: 8}",
     ),
     Code(
-        "E444",
-        "two memories of one name",
-        "What a layer remembers between passes is one mapping from names to tensors, for its mixer and its channel "
-        "mixer together. The operators that ship have names that differ; one of a plug-in may not.",
-        wrong='a channel mixer of a plug-in with StateSlot("window", ...) behind a short_conv',
-        right='one with StateSlot("channel_window", ...)',
-    ),
-    Code(
         "E501",
         "not the expected number of parameters",
         "`expect.params` is what a file says its model has. Shared weights and tied heads count once, buffers do not.",

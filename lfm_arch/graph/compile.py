@@ -22,7 +22,6 @@ from lfm_arch.graph.inference import (
     infer_types,
     language_models_are_causal,
     ports_fit,
-    slots_have_names_of_their_own,
     streams_have_the_width,
     tie_heads,
 )
@@ -103,7 +102,6 @@ PASSES: tuple[Stage, ...] = (
             "E441": ports_fit,
             "E442": language_models_are_causal,
             "E443": conditions_are_causal,
-            "E444": slots_have_names_of_their_own,
         },
     ),
 )

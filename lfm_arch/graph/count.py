@@ -101,7 +101,10 @@ def layer_parts(graph: Graph, work: Workload, *, layers: Iterable[str] | None = 
 
 
 def slots(graph: Graph) -> dict[str, tuple[StateSlot, ...]]:
-    """Return what each layer remembers between passes, by layer id; a layer that remembers nothing has no slots."""
+    """Return what each layer remembers between passes, by layer id; a layer that remembers nothing has no slots.
+
+    Where mixer and channel mixer call a slot the same, the channel mixer's is `channel.<name>`, as in the built model.
+    """
     return {node.id: _slots(node.part.mixer, node.part.channel, graph.width) for node in graph.layers}
 
 
@@ -215,7 +218,11 @@ def _featurizer(part: Any, width: int, work: Workload, owned: bool) -> Cost:  # 
 
 @remembered
 def _slots(mixer: Operator | None, channel: Operator | None, width: int) -> tuple[StateSlot, ...]:
-    return tuple(slot for part in (mixer, channel) if part is not None for slot in part.state(width))
+    mine = mixer.state(width) if mixer is not None else ()
+    theirs = channel.state(width) if channel is not None else ()
+    taken = {slot.name for slot in mine}
+    renamed = (replace(slot, name=f"channel.{slot.name}") if slot.name in taken else slot for slot in theirs)
+    return (*mine, *renamed)
 
 
 def _held(cost: Cost, owned: bool) -> Cost:  # noqa: FBT001

@@ -133,29 +133,6 @@ def _fits(made: TensorType, expected: TensorType) -> bool:
     return all(isinstance(wanted, str) or wanted == size for size, wanted in zip(made.axes, expected.axes, strict=True))
 
 
-def slots_have_names_of_their_own(graph: Graph) -> Iterator[Finding]:
-    """The parts of a layer remember under different names: a layer's state is one mapping."""
-    spec = spec_of(graph)
-    seen: set[object] = set()
-    for number, node in enumerate(graph.layers):
-        mixer, channel = node.part.mixer, node.part.channel
-        if mixer is None or channel is None or (mixer, channel) in seen:
-            continue
-        seen.add((mixer, channel))
-        if "channel" not in channel.roles:
-            continue  # which is a mistake of its own
-        mine = {slot.name for slot in mixer.state(graph.width)}
-        both = [slot.name for slot in channel.state(graph.width) if slot.name in mine]
-        if both:
-            yield Finding(
-                layer_path(spec, number, "channel"),
-                f"both parts of layer {number} remember something called {both[0]!r}",
-                because="the state of a layer has one tensor of a name",
-                help="give the operator's slot a name of its own",
-                also=(("the mixer", layer_path(spec, number, "mixer")),),
-            )
-
-
 def language_models_are_causal(graph: Graph) -> Iterator[Finding]:
     """A model that predicts the next token has no layer that sees it."""
     spec = spec_of(graph)

@@ -12,6 +12,7 @@ from lfm_arch.featurizers.pooled.declaration import Pooled
 from lfm_arch.featurizers.token_embedding.declaration import TokenEmbedding
 from lfm_arch.graph.compile import compile_graph
 from lfm_arch.graph.count import count, layer_parts, slots, totals
+from lfm_arch.operators.adaptive_conv.declaration import AdaptiveConv
 from lfm_arch.operators.adaptive_linear.declaration import AdaptiveLinear
 from lfm_arch.operators.condition import FeaturizerCondition, RunningMeanCondition
 from lfm_arch.operators.norm import norms_per_layer
@@ -142,6 +143,19 @@ def test_readers_of_keys_remember_nothing() -> None:
     assert [len(held[f"layers.{number}"]) for number in range(3)] == [2, 0, 0]
     assert totals(graph).kv_elements_per_token == 2 * 2 * 8
     assert totals(graph).layout == "AAA", "a reader of keys has the letter of the layer it reads"
+
+
+def test_slots_of_one_name_are_told_apart() -> None:
+    condition = RunningMeanCondition(size=4)
+    mixer = AdaptiveConv(kernel_size=3, num_heads=2, head_dim=8, condition=condition)
+    graph = compile_graph(spec(layer(mixer, AdaptiveLinear(rank=4, condition=condition))))
+    assert [slot.name for slot in slots(graph)["layers.0"]] == [
+        "window",
+        "condition_sum",
+        "condition_count",
+        "channel.condition_sum",
+        "channel.condition_count",
+    ]
 
 
 def test_shared_featurizers_count_once() -> None:
