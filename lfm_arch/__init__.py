@@ -8,6 +8,7 @@ made = lfm_arch.read("specs/lfm2-350m.yaml")            counts, costs and graph,
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from lfm_arch.lower.original import LFModel
     from lfm_arch.runtime.architecture import read
     from lfm_arch.runtime.build import build
