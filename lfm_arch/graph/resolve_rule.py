@@ -85,8 +85,9 @@ def roles_fit(graph: Graph) -> Iterator[Finding]:
             operator: Operator | None = getattr(layer, role)
             if operator is not None and role not in operator.roles:
                 word = getattr(operator, "type", type(operator).__name__)
+                used = f"blocks.{layer.block}.{role}"
                 yield Finding(
-                    layer_path(spec, number, role),
+                    used if spec.place(used) is not None else layer_path(spec, number, role),
                     f"{word} stands as the {_WORDS[role]} of layer {number}",
                     because=f"{word} can be {' or '.join(_WORDS[each] for each in operator.roles)}",
                     help=f"write it under `{operator.roles[0]}:`" if operator.roles else "",

@@ -101,12 +101,20 @@ def _why_different(owner: Layer, reader: Layer, slot: Slot) -> str:
 
 def _fields(mine: Mapping[str, object], theirs: Mapping[str, object]) -> str:
     """Say which fields differ: `kernel_size 3 and 5`."""
-    names = [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
-    return ", ".join(f"{name} {_short(mine.get(name))} and {_short(theirs.get(name))}" for name in names)
+    return ", ".join(_differences(mine, theirs))
+
+
+def _differences(mine: Mapping[str, object], theirs: Mapping[str, object], path: str = "") -> Iterator[str]:
+    for name in {**mine, **theirs}:
+        left, right = mine.get(name), theirs.get(name)
+        if isinstance(left, dict) and isinstance(right, dict):
+            yield from _differences(left, right, f"{path}{name}.")
+        elif left != right:
+            yield f"{path}{name} {_short(left)} and {_short(right)}"
 
 
 def _short(value: object) -> str:
-    return "null" if value is None else str(value)
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def type_of(operator: object) -> str:
@@ -184,7 +192,7 @@ def features_agree(graph: Graph) -> Iterator[Finding]:
         owner: Operator | None = getattr(spec.layers[first], slot)
         if owner is None or not computes(owner, feature):
             continue
-        wanted = owner.agrees_on(feature)
+        wanted = {name: _plain(value) for name, value in owner.agrees_on(feature).items()}
         for number, reading in ((each, slot) for each in others for slot in slots_reading(spec.layers[each], feature)):
             reader: Operator = getattr(spec.layers[number], reading)
             why = "" if reader == owner else _fields(wanted, {name: _value(reader, name) for name in wanted})
@@ -206,6 +214,10 @@ def _value(operator: Operator, name: str) -> object:
     value: object = operator
     for step in name.split("."):
         value = getattr(value, step, None)
+    return _plain(value)
+
+
+def _plain(value: object) -> object:
     return value.model_dump() if isinstance(value, Part) else value
 
 

@@ -383,6 +383,21 @@ def test_a_reader_of_keys_has_none_of_its_own() -> None:
     assert graph.into("layers.3") == {"stream": "layers.2", "mixer.kv": "shared.kv.0"}
 
 
+def test_a_reader_may_have_other_queries_than_the_owner() -> None:
+    more = ATTENTION.model_copy(update={"num_heads": 8})
+    graph = compile_graph(spec(layer(ATTENTION), layer(more), shared_features=(kv(0, 1),)))
+    assert graph["layers.1"].part.mixer == more.reader("kv")
+
+
+def test_says_which_fields_do_not_fit_and_no_others() -> None:
+    assert ATTENTION.rope is not None
+    other = ATTENTION.model_copy(
+        update={"num_heads": 8, "rope": ATTENTION.rope.model_copy(update={"theta": 1e4}), "num_kv_heads": 4}
+    )
+    (found,) = mistakes(spec(layer(ATTENTION), layer(other), shared_features=(kv(0, 1),)))
+    assert found.message == "layer 1 cannot take the kv of layer 0: num_kv_heads 2 and 4, rope.theta 1e+06 and 10000"
+
+
 def test_a_layer_takes_a_condition_wherever_it_can() -> None:
     conditioned = AdaptiveLinear(rank=4, condition=TokenCondition(size=8))
     shared = (SharedFeatures(feature="condition", layers=(0, 2), path="sharing[0]"),)
