@@ -237,11 +237,11 @@ class LayerMaker:
         if node is None:
             settler.problems.add(
                 "E202",
-                f"the block at {block.path} has no norm",
-                block.where,
-                join(block.path, "norm"),
+                "there is a block without a norm, and the file has none for all",
+                self.plan.root.keys.get("norm", self.plan.start),
+                "norm",
                 because="every layer has a norm, its own or that of the file",
-                help="write norm: {type: rms_norm, eps: 1.0e-5, placement: pre} at the top of the file",
+                help="write norm: {type: rms_norm, eps: 1.0e-5, placement: pre}",
             )
             raise UnsettledError
         return node

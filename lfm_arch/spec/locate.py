@@ -78,8 +78,13 @@ def explain(
         label: what the map is, as "short_conv"; for messages.
     """
     wrong_types: dict[str, tuple[Node, list[str], ErrorDetails]] = {}
-    for error in errors:
+    paths = [follow(root, error["loc"], head)[0].path for error in errors]
+    for error, path in zip(errors, paths, strict=True):
         kind, loc = error["type"], error["loc"]
+        inside = (f"{path}.", f"{path}[")
+        if (kind in _EXPECTED or kind == "literal_error") and any(each.startswith(inside) for each in paths):
+            # one member of a union found nothing, another one got further and says more
+            continue
         if kind == "lfm_arch":
             _explain_refusal(error, root, problems, head)
         elif kind == "extra_forbidden":
@@ -108,7 +113,8 @@ def explain(
 def _explain_refusal(error: ErrorDetails, root: Node, problems: Problems, head: Head) -> None:
     context = error.get("ctx", {})
     field = str(context.get("field", ""))
-    steps = (*error["loc"], *(field.split(".") if field else ()))
+    inside = (int(step) if step.isdigit() else step for step in field.split(".") if step)
+    steps = (*error["loc"], *inside)
     node, missing = follow(root, steps, head)
     message = str(context.get("message", error["msg"])) + _came_from(node)
     before = len(problems.errors)
