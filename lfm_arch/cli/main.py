@@ -1,6 +1,7 @@
 """The `lfm-arch` command. Each subcommand is a file beside this one and is imported only when it is called."""
 
 import importlib
+import io
 import sys
 from typing import Any, NoReturn
 
@@ -66,6 +67,10 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line; exit 0 when all is well, 1 for a mistake in a file, 2 for wrong usage, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # a spec may hold letters that a terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         result: Any = cli.main(args=args, prog_name="lfm-arch", standalone_mode=False)
     except LfmArchError as error:

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,3 +159,13 @@ def test_a_wrong_architecture_is_a_message(capsys: pytest.CaptureFixture[str]) -
 def test_a_missing_file_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("nowhere.yaml") == 1
     assert "nowhere.yaml" in capsys.readouterr().err
+
+
+def test_a_terminal_that_cannot_show_a_letter_shows_the_rest() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from lfm_arch.cli.main import main; main()", "show", str(SPECS / "lfm2-350m.yaml"),
+         "--set", "doc=caf\u00e9"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("lfm2-350m  caf?\n")
