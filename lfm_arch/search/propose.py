@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from lfm_arch.core.errors import LfmArchError
 from lfm_arch.search.metric import metric
@@ -55,9 +56,8 @@ class Proposer:
             genome: answers that are given already, of a known-good or an earlier trial.
             explore: draw blindly, when the sampler keeps repeating itself.
         """
-        self._study.sampler = self._made(derive(self._seed, number), explore=explore)
-        if genome is not None:
-            self._study.enqueue_trial(dict(genome))
+        sampler = self._made(derive(self._seed, number), explore=explore)
+        self._study.sampler = sampler if genome is None else _Given(sampler, genome)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             proposal = Proposal(self._study.ask())
@@ -97,6 +97,38 @@ class Proposer:
         if self._sampler == "nsga2":
             return NSGAIISampler(population_size=POPULATION, seed=seed)
         return TPESampler(n_startup_trials=STARTUP, seed=seed)
+
+
+class _Given(BaseSampler):
+    """Answers from a genome, while the sampler that would have answered keeps its books.
+
+    Optuna's own way, to enqueue a trial, leaves it out of NSGA-II's generations.
+    """
+
+    def __init__(self, sampler: BaseSampler, genome: Mapping[str, Any]) -> None:
+        self._sampler, self._genome = sampler, genome
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        self._sampler.sample_relative(study, trial, search_space)
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._genome[param_name]
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        self._sampler.after_trial(study, trial, state, values)
 
 
 def chosen(sampler: SamplerName) -> SamplerName:

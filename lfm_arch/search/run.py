@@ -31,7 +31,7 @@ from lfm_arch.spec.write import write_spec
 Ending = Literal["done", "time", "stopped", "exhausted"]
 """`done`: as many trained as asked for. `time`: no time for another. `exhausted`: nothing new is proposed any more."""
 REPEATS_BEFORE_EXPLORING = 3
-REPEATS_BEFORE_GIVING_UP = 200
+REPEATS_BEFORE_GIVING_UP = 100
 DISCARDED_BEFORE_GIVING_UP = 2000
 
 

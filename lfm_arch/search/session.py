@@ -1,4 +1,4 @@
-"""One run of the command: open the directory, go on where it stopped, leave summary, Pareto files and records behind."""
+"""One run of the command: open the directory, go on where it stopped, leave records, summary and Pareto files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -112,7 +112,7 @@ def _same_study(setup: Setup, store: Store) -> None:
                     "E954",
                     f"{store.directory} has {RECORDS} but no {SUMMARY}",
                     because="without it nobody knows which study the records belong to",
-                    help="restore the file, or start again with --fresh, which keeps the old directory beside the new",
+                    help="restore the file, or start again with --fresh, which keeps the old directory aside",
                 )
             )
         return
@@ -122,7 +122,7 @@ def _same_study(setup: Setup, store: Store) -> None:
                 "E952",
                 f"{store.directory} holds another study: {_difference(setup, summary)}",
                 because="values of another space, hardware, scenario, budget, seed, data or version do not compare",
-                help="choose another --output, or start again with --fresh, which keeps the old directory beside the new",
+                help="choose another --output, or start again with --fresh, which keeps the old directory aside",
             )
         )
 
