@@ -254,7 +254,7 @@ class LayerMaker:
             settler.problems.add(
                 "E205",
                 f"placement {value}"[:80],
-                written,
+                settler.head(written, at) or written,
                 written.path,
                 because=f"it is one of {', '.join(_PLACEMENTS)}",
                 help=did_you_mean(str(value), _PLACEMENTS),

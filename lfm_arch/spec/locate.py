@@ -100,13 +100,14 @@ def explain(
             _explain_value(error, node, problems, head)
     for node, expected, error in wrong_types.values():
         wanted = " or ".join(dict.fromkeys(expected))
+        spot = _spot(node, head)
         problems.add(
             "E203",
             f"{shown(error['input'])}, where {wanted} is needed{_came_from(node)}",
-            node if isinstance(node, Scalar) else node.where,
+            spot if isinstance(spot, Scalar) else spot.where,
             node.path,
             help=_type_help(error["input"], wanted),
-            notes=() if isinstance(node, Scalar) else node.notes(),
+            notes=() if isinstance(spot, Scalar) else spot.notes(),
         )
 
 
@@ -119,7 +120,8 @@ def _explain_refusal(error: ErrorDetails, root: Node, problems: Problems, head: 
     message = str(context.get("message", error["msg"])) + _came_from(node)
     before = len(problems.errors)
     # a whole part is pointed at by its key
-    at = node if isinstance(node, Scalar) else node.where
+    spot = _spot(node, head)
+    at = spot if isinstance(spot, Scalar) else spot.where
     path = join(node.path, missing[-1]) if missing and field.endswith(missing[-1]) else node.path
     problems.add(
         str(context.get("code", "E203")),
@@ -128,7 +130,7 @@ def _explain_refusal(error: ErrorDetails, root: Node, problems: Problems, head: 
         path,
         because=str(context.get("because", "")),
         help=str(context.get("help", "")),
-        notes=() if isinstance(node, Scalar) else node.notes(),
+        notes=() if isinstance(spot, Scalar) else spot.notes(),
     )
     if not error["loc"] and len(problems.errors) > before:
         problems.combined.add(problems.errors[-1])
@@ -163,7 +165,8 @@ def _explain_missing(loc: Sequence[str | int], root: Node, problems: Problems, h
 
 def _explain_value(error: ErrorDetails, node: Node, problems: Problems, head: Head) -> None:
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
-    at = node if isinstance(node, Scalar) else node.where
+    spot = _spot(node, head)
+    at = spot if isinstance(spot, Scalar) else spot.where
     came_from = _came_from(node)
     if kind in _LIMITS:
         key, words = _LIMITS[kind]
@@ -211,6 +214,11 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _models_in(inner)
+
+
+def _spot(node: Node, head: Head) -> Node:
+    """Return the outcome of a decision in place of the decision."""
+    return head(node) or node
 
 
 def _came_from(node: Node) -> str:

@@ -92,7 +92,7 @@ class Owners:
         settler.problems.add(
             "E202" if written is None else "E203",
             "`layers` is missing" if written is None else "`layers` is no selector",
-            head.where if written is None else written,
+            head.where if written is None else settler.head(written) or written,
             join(node.path, "layers"),
             because="an entry says which layers get experts",
             help='write layers: "2..", odd, or all',

@@ -180,6 +180,7 @@ class Parts:
             self._settle_rest(head, settler, at)
         assert written is not None, "a missing type was refused"
         word = settler.value(written, at)
+        written = settler.head(written, at) or written
         model = words.get(word) if isinstance(word, str) else None
         if model is None and shape.lookup is not None and isinstance(word, str):
             try:
