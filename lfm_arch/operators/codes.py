@@ -49,7 +49,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "E236",
         "groups do not divide the heads",
-        "In a state space layer each group's keys and queries serve the same whole number of heads.",
+        "In a layer with a recurrent memory, each set of queries and keys serves the same whole number of heads.",
         wrong="{type: mamba2, num_heads: 32, head_dim: 64, state_size: 128, num_groups: 5}",
         right="{type: mamba2, num_heads: 32, head_dim: 64, state_size: 128, num_groups: 4}",
     ),

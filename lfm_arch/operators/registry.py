@@ -21,7 +21,11 @@ from lfm_arch.operators.attention.declaration import Attention, SharedKVAttentio
 from lfm_arch.operators.base import Operator
 from lfm_arch.operators.full_adaptive_experts.declaration import FullAdaptiveExperts
 from lfm_arch.operators.full_adaptive_linear.declaration import FullAdaptiveLinear
+from lfm_arch.operators.gated_delta_net.declaration import GatedDeltaNet
 from lfm_arch.operators.gated_linear_attention.declaration import GatedLinearAttention
+from lfm_arch.operators.kimi_delta_attention.declaration import KimiDeltaAttention
+from lfm_arch.operators.lightning_attention.declaration import LightningAttention
+from lfm_arch.operators.mamba.declaration import Mamba
 from lfm_arch.operators.mamba2.declaration import Mamba2
 from lfm_arch.operators.mlp.declaration import MLP
 from lfm_arch.operators.moe.declaration import MoE
@@ -33,7 +37,11 @@ OPERATORS: tuple[type[Operator], ...] = (
     SharedKVAttention,
     ShortConv,
     GatedLinearAttention,
+    Mamba,
     Mamba2,
+    GatedDeltaNet,
+    KimiDeltaAttention,
+    LightningAttention,
     SwiGLU,
     GeGLU,
     MLP,

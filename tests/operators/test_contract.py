@@ -14,7 +14,11 @@ from lfm_arch.operators.condition import FeaturizerCondition, RunningMeanConditi
 from lfm_arch.operators.contract import check_operator
 from lfm_arch.operators.full_adaptive_experts.declaration import FullAdaptiveExperts
 from lfm_arch.operators.full_adaptive_linear.declaration import FullAdaptiveLinear
+from lfm_arch.operators.gated_delta_net.declaration import GatedDeltaNet
 from lfm_arch.operators.gated_linear_attention.declaration import GatedLinearAttention
+from lfm_arch.operators.kimi_delta_attention.declaration import KimiDeltaAttention
+from lfm_arch.operators.lightning_attention.declaration import LightningAttention
+from lfm_arch.operators.mamba.declaration import Mamba
 from lfm_arch.operators.mamba2.declaration import Mamba2
 from lfm_arch.operators.mlp.declaration import MLP
 from lfm_arch.operators.moe.declaration import MoE
@@ -75,6 +79,16 @@ EXAMPLES: tuple[Example, ...] = (
     Example(GatedLinearAttention(num_heads=2, head_dim=8, key_dim=4, gate_rank=3)),
     Example(Mamba2(num_heads=4, head_dim=8, state_size=6)),
     Example(Mamba2(num_heads=4, head_dim=8, state_size=6, num_groups=2, kernel_size=3, conv_bias=False, bias=True)),
+    Example(Mamba(intermediate_size=24, state_size=5, step_rank=3)),
+    Example(Mamba(intermediate_size=24, state_size=4, step_rank=3, norm="learned", kernel_size=3, conv_bias=False)),
+    Example(Mamba(intermediate_size=24, state_size=4, step_rank=3, norm="plain", norm_eps=1e-5, bias=True)),
+    Example(GatedDeltaNet(num_heads=4, head_dim=8)),
+    Example(GatedDeltaNet(num_heads=4, head_dim=8, num_key_heads=2, key_dim=6, kernel_size=3, projections="by_stream")),
+    Example(GatedDeltaNet(num_heads=4, head_dim=6, num_key_heads=2, write_scale=2.0)),
+    Example(KimiDeltaAttention(num_heads=4, head_dim=8)),
+    Example(KimiDeltaAttention(num_heads=3, head_dim=6, gate_rank=5, kernel_size=3)),
+    Example(LightningAttention(num_heads=4, head_dim=8)),
+    Example(LightningAttention(num_heads=3, head_dim=6, decay_scale=0.0)),
     Example(SwiGLU(intermediate_size=24)),
     Example(SwiGLU(intermediate_size=24, bias=True)),
     Example(GeGLU(intermediate_size=24, activation="gelu_tanh")),
