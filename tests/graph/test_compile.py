@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lfm_arch.core.errors import Diagnostic, GraphError, Place
+from lfm_arch.core.tensor import TensorType, stream
 from lfm_arch.featurizers.classifier.declaration import Classifier
 from lfm_arch.featurizers.features.declaration import Features
 from lfm_arch.featurizers.image_patches.declaration import ImagePatches
@@ -437,6 +438,36 @@ def test_streams_are_joined_in_front_of_the_stack() -> None:
     )
     assert graph.into("fusion") == {"image": "image", "text": "text"}
     assert graph.into("layers.0") == {"stream": "fusion"}
+
+
+class CrossAttention(SwiGLU):
+    """A mixer of a plug-in that reads another stream."""
+
+    source: str
+    roles = ("mixer",)
+
+    @property
+    def reads(self) -> dict[str, str]:
+        return {"source": self.source}
+
+    def ports(self, width: int) -> dict[str, TensorType]:
+        return {"source": stream(width, "source_tokens")}
+
+
+def test_a_stream_may_be_read_by_cross_attention() -> None:
+    reading = layer().model_copy(update={"mixer": CrossAttention(intermediate_size=8, source="image")})
+    made = spec(
+        featurizers={"text": TEXT, "image": IMAGE}, fusion=Fusion(type="cross_attention", streams=("text", "image"))
+    ).model_copy(update={"layers": (layer(), reading)})
+    graph = compile_graph(made)
+    assert graph.into("fusion") == {"text": "text"}
+    assert graph.into("layers.1") == {"stream": "layers.0", "mixer.source": "image"}
+
+
+def test_a_vector_is_no_stream_to_read() -> None:
+    reading = layer().model_copy(update={"mixer": CrossAttention(intermediate_size=8, source="user")})
+    made = spec(featurizers={"text": TEXT, "user": Features(size=8)}).model_copy(update={"layers": (reading,)})
+    assert [each.code for each in mistakes(made)] == ["E441"]
 
 
 def test_a_condition_is_an_edge_of_the_part_that_reads_it() -> None:

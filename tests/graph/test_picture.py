@@ -8,9 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfm_arch.core.work import Workload
+from lfm_arch.featurizers.features.declaration import Features
+from lfm_arch.featurizers.token_embedding.declaration import TokenEmbedding
 from lfm_arch.graph.compile import compile_graph
 from lfm_arch.graph.count import count, totals
 from lfm_arch.graph.picture import FoldedRow, Numbers, fold, spell
+from lfm_arch.operators.adaptive_linear.declaration import AdaptiveLinear
+from lfm_arch.operators.condition import FeaturizerCondition
 from lfm_arch.spec.arch import DepthGroup, SharedFeatures, SharedWeights
 from tests.graph.example import ATTENTION, CONV, LFM2_12B, layer, lfm3, spec
 
@@ -161,6 +165,24 @@ def test_groups_are_frames_with_their_names() -> None:
 def test_a_group_with_an_overridden_layer_is_drawn_pass_by_pass() -> None:
     (row,) = stack("cAwA", groups=(DepthGroup(name="trunk", start=0, stop=4, repeat=2),))
     assert (row["repeat"], len(leaves([row]))) == (1, 4)
+
+
+def test_unfolded_every_layer_has_its_own_numbers() -> None:
+    shared = SharedWeights(what=("layer",), layers=(0, 2))
+    graph = compile_graph(spec(*(layer(KINDS[letter]) for letter in "cAc"), shared_weights=(shared,)))
+    rows = fold(graph, unfolded=True)
+    assert [(row["layers"], row["repeat"]) for row in rows] == [("0", 1), ("1", 1), ("2", 1)]
+    assert rows[0]["params"] > 0
+    assert rows[2]["params"] == _each(rows[2])["params"] == 0
+    assert rows[2]["links"] == ["weights of layer 0"]
+
+
+def test_a_layer_says_which_featurizer_it_reads() -> None:
+    conditioned = AdaptiveLinear(rank=4, condition=FeaturizerCondition(name="user", size=8))
+    featurizers = {"text": TokenEmbedding(vocab_size=64), "user": Features(size=8)}
+    (row,) = fold(compile_graph(spec(layer(CONV, conditioned), featurizers=featurizers)))
+    assert row["links"] == ["reads user"]
+    assert row.get("channel") == "adaptive_linear rank 4 (featurizer size 8)"
 
 
 def test_rows_are_json() -> None:
