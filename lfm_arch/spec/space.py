@@ -19,7 +19,7 @@ from lfm_arch.spec.decision import Ask, Decision
 from lfm_arch.spec.document import Document, open_document
 from lfm_arch.spec.draw import Draws
 from lfm_arch.spec.form import check_form
-from lfm_arch.spec.plan import Plan
+from lfm_arch.spec.plan import BROKEN, Plan
 from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.scalar import Value
 from lfm_arch.spec.settle import Settler, UnsettledError
@@ -140,7 +140,11 @@ class Space:
         for hole in self.plan.holes:
             if hole.kind in ("int", "float"):
                 level = max(self.plan.level(each) for each in (hole.low, hole.high) if each is not None)
+                before = len(problems.errors)
                 self.draws.settle_range(hole, level, lambda node: _or_none(settler, node), problems)
+                if len(problems.errors) > before:
+                    # nothing it could be asked makes sense
+                    hole.node.plan = BROKEN
 
 
 def _or_none(settler: Settler, node: Node) -> Any:

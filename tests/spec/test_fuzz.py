@@ -142,6 +142,7 @@ TEXTS = {
     "space": SPACE,
     "child": CHILD.format(base=SPECS / "lfm2-1.2b.yaml"),
     "moe": (SPECS / "lfm2-8b-a1b.yaml").read_text().replace("lfm2-1.2b.yaml", str(SPECS / "lfm2-1.2b.yaml")),
+    "edge": (SPECS / "spaces" / "lfm-edge.yaml").read_text().replace("../lfm2", f"{SPECS}/lfm2"),
     "lfm3": (SPECS / "lfm3-1.7b.yaml").read_text(),
     "original": (SPECS / "original-lfm.yaml").read_text(),
 }
