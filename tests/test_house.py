@@ -1,16 +1,13 @@
 """Laws of the house that no linter knows."""
 
 import ast
-import importlib
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import lfm_arch
-from lfm_arch.core.errors import Code
+from lfm_arch.cli.codes import all_codes
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "lfm_arch").rglob("*.py"))
@@ -57,20 +54,7 @@ def test_torch_stays_where_modules_are_built_and_run(path: Path) -> None:
         assert not [each for each in names if each.split(".")[0] == "torch"], f"{name(path)}:{node.lineno}"
 
 
-def codes() -> dict[str, list[Code]]:
-    found: dict[str, list[Code]] = {}
-    for module in pkgutil.walk_packages(lfm_arch.__path__, "lfm_arch."):
-        if module.name.rsplit(".", 1)[-1] in {"codes", "language_codes"}:
-            for code in importlib.import_module(module.name).CODES:
-                found.setdefault(code.code, []).append(code)
-    return found
-
-
-CODES = codes()
-
-
-def test_every_code_has_one_owner() -> None:
-    assert {code for code, owners in CODES.items() if len(owners) > 1} == set()
+CODES = all_codes()
 
 
 def raised() -> set[str]:
@@ -78,7 +62,7 @@ def raised() -> set[str]:
     return {
         node.value
         for path in SOURCES
-        if path.name not in {"codes.py", "language_codes.py"}
+        if not path.stem.endswith("codes")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if len(node.value) == 4 and node.value[0] in "EW" and node.value[1:].isdigit()
@@ -91,9 +75,9 @@ def test_every_code_is_explained_and_raised() -> None:
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_an_explanation_says_more_than_its_title(code: str) -> None:
-    (explained,) = CODES[code]
+    explained = CODES[code]
     assert explained.title
-    assert len(explained.explanation) > len(explained.title)
+    assert len(explained.explanation) >= 30
 
 
 def test_every_code_is_met_in_a_test() -> None:
