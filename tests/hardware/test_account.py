@@ -2,6 +2,7 @@
 
 import json
 
+from lfm_arch.graph.graph import Graph
 from lfm_arch.hardware.account import as_data, fold, provenance
 from lfm_arch.hardware.estimate import Scenario, estimate
 from lfm_arch.hardware.profile import load_profile
@@ -33,7 +34,7 @@ def test_every_rate_says_where_it_comes_from() -> None:
 
 
 def test_experts_are_told_only_where_there_are_some() -> None:
-    def names(graph) -> set[str]:
+    def names(graph: Graph) -> set[str]:
         return {line.name for line in provenance(estimate(graph, load_profile("apple"), Scenario()))}
 
     assert "experts" in names(experts())

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lfm_arch.hardware import calibrate
-from lfm_arch.hardware.calibration import TIERS, Calibrations, Phase, decode, encode, shipped, worse
+from lfm_arch.hardware.calibration import TIERS, Calibration, Calibrations, Phase, decode, encode, shipped, worse
 from lfm_arch.hardware.reference import Run, runs
 from lfm_arch.hardware.replay import errors_of
 
@@ -39,7 +39,7 @@ def test_intervals_stand_on_enough_runs() -> None:
 
 
 @pytest.mark.parametrize("each", shipped().calibrations, ids=lambda each: f"{each.device}-{each.runtime}")
-def test_rates_are_positive_and_inside_their_ends(each) -> None:
+def test_rates_are_positive_and_inside_their_ends(each: Calibration) -> None:
     assert each.rates
     assert each.rows
     for name, fit in each.rates.items():

@@ -195,7 +195,7 @@ def test_too_large_is_said() -> None:
 @pytest.mark.parametrize("field", ["prompt", "generate", "batch"])
 def test_an_impossible_scenario(field: str) -> None:
     with pytest.raises(ProfileError) as caught:
-        Scenario(**{field: 0})
+        replace(Scenario(), **{field: 0})
     assert caught.value.diagnostics[0].code == "E713"
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from lfm_arch.graph.count import totals
+from lfm_arch.graph.graph import Graph
 from lfm_arch.hardware.estimate import Scenario, estimate
+from lfm_arch.hardware.memory import Memory
 from lfm_arch.hardware.profile import load_profile
 from lfm_arch.hardware.reference import reference_graph
 from tests.hardware.example import attention, dense, device, model
@@ -11,7 +13,7 @@ from tests.hardware.example import attention, dense, device, model
 PHONE = load_profile("qualcomm")
 
 
-def memory(graph, scenario: Scenario):
+def memory(graph: Graph, scenario: Scenario) -> Memory:
     return estimate(graph, PHONE, scenario).memory
 
 

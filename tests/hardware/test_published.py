@@ -1,12 +1,13 @@
 """Predictions against the published measurements. Bounds are loose: they catch a broken model, not a bad day."""
 
 import math
+from collections.abc import Callable
 from itertools import combinations
 from statistics import mean, median
 
 import pytest
 
-from lfm_arch.hardware.calibration import shipped
+from lfm_arch.hardware.calibration import Calibration, shipped
 from lfm_arch.hardware.estimate import Scenario, estimate
 from lfm_arch.hardware.profile import load_profile
 from lfm_arch.hardware.reference import models, reference_graph, runs
@@ -20,7 +21,7 @@ def percent(errors: list[float]) -> float:
 
 
 @pytest.mark.parametrize("each", CALIBRATED, ids=lambda each: f"{each.device}-{each.runtime}")
-def test_fitted_runs_are_reproduced(each, record_property) -> None:
+def test_fitted_runs_are_reproduced(each: Calibration, record_property: Callable[[str, object], None]) -> None:
     key = (each.device, each.unit, each.runtime)
     errors = errors_of(key, [run for run in runs() if run.key == key], shipped())
     for phase, found in errors.items():

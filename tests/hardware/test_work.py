@@ -5,6 +5,7 @@ import pytest
 from lfm_arch.core.cost import Cost
 from lfm_arch.core.work import Workload
 from lfm_arch.graph.count import count, totals
+from lfm_arch.graph.graph import Graph
 from lfm_arch.hardware.reference import reference_graph
 from lfm_arch.hardware.scenario import Scenario
 from lfm_arch.hardware.work import DENSE, EXPERT, FIELDS, MATMUL, MIXING, PARTS, measure_work
@@ -14,7 +15,7 @@ GRAPHS = [reference_graph("lfm2-1.2b"), reference_graph("gemma-3-1b"), experts()
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.name)
-def test_rows_times_repeats_are_the_whole(graph) -> None:
+def test_rows_times_repeats_are_the_whole(graph: Graph) -> None:
     scenario = Scenario(prompt=300, generate=9, batch=2)
     work = measure_work(graph, scenario)
     for number, each in enumerate(scenario.passes()):
