@@ -118,12 +118,11 @@ class Assembler:
         def one(entry: tuple[str, Node]) -> tuple[str, Any]:
             name, node = entry
             value = settler.value(node)
-            spot = settler.head(node) or node
             if isinstance(value, list | dict):
                 problems.add(
                     "E203",
                     f"the dim `{name}` is {'a list' if isinstance(value, list) else 'a mapping'}",
-                    spot,
+                    settler.head(node) or node,
                     node.path,
                     because="dims are single numbers or words",
                     help="put it under vars",
@@ -131,7 +130,11 @@ class Assembler:
                 raise UnsettledError
             if name == "hidden_size" and (type(value) is not int or value < 1):
                 problems.add(
-                    "E203", f"hidden_size is {value}"[:100], spot, node.path, because="it is a whole number, 1 or more"
+                    "E203",
+                    f"hidden_size is {value}"[:100],
+                    settler.head(node) or node,
+                    node.path,
+                    because="it is a whole number, 1 or more",
                 )
                 raise UnsettledError
             return name, value

@@ -12,6 +12,9 @@ MAX_WIDTH = 110
 # what needs no quotes anywhere, flow style included
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ ./*()+-]*")
 
+# line breaks to YAML, or characters that it does not take
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+
 
 def emit(value: Mapping[str, Any]) -> str:
     """Return YAML text that reads back as the same value."""
@@ -32,7 +35,7 @@ def scalar(value: object) -> str:
     plain = _PLAIN.fullmatch(text) and text == text.strip() and resolve(text) == text
     if plain and parse_quantity(text) is None:
         return text
-    return dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", dumps(text, ensure_ascii=False))
 
 
 def flow(value: Any) -> str:
