@@ -12,7 +12,8 @@ from lfm_arch.spec.tree import Source, plain
 
 TEXTS = [
     "plain words", "", " ", "3", "true", "null", "~", "1e5", "0x10", "a: b", "a #b", "- x", "'q'", '"q"', "{x}", "[x]",
-    "*x", "&x", "!x", "%x", "@x", "`x", "x\ny", "é", "\u2028", "\x85", "017", "5 s", "12 KiB", "none", "3*(2*conv attn)",
+    "*x", "&x", "!x", "%x", "@x", "`x", "x\ny", "é", "\u2028", "\x85", "017", "5 s", "12 KiB", "none",
+    "3*(2*conv attn)",
 ]  # fmt: skip
 SCALARS: list[Any] = [*TEXTS, 0, 1, -5, 10**9, 1.0, 1e-5, 1.5e300, True, False, None]
 

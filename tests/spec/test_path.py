@@ -27,7 +27,8 @@ def root() -> Map:
     ("path", "value"),
     [
         ("a.b", 1), ("a.b.c", 2), ("overrides.attn[-1].mixer.k", 3), ("overrides.attn[-1].mixer.l", 4),
-        ("overrides.0..1.x", 5), ("list[0]", 10), ("list[1].k", 11), ("list[2][0]", 12), ("hole.k", 13), ("switch.k", 14),
+        ("overrides.0..1.x", 5), ("list[0]", 10), ("list[1].k", 11), ("list[2][0]", 12), ("hole.k", 13),
+        ("switch.k", 14),
     ],
 )  # fmt: skip
 def test_finds(path: str, value: object, root: Map) -> None:

@@ -34,8 +34,9 @@ def test_shipped_specs(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "overrides: {'0..1': {mixer.kernel_size: 5}, 'attn[-1]': {mixer: {type: short_conv, kernel_size: 7}, channel: null}}",
-        "overrides: {'attn': {mixer.rope: {theta: 100.0}}, 'attn[0]': {mixer.rope: {type: proportional, fraction: 0.5}}}",
+        "overrides: {'0..1': {mixer.kernel_size: 5}, 'attn[-1]': {mixer: {type: short_conv, kernel_size: 7}}}",
+        "overrides: {'attn[-1]': {channel: null}, conv: {mixer: null}}",
+        "overrides: {attn: {mixer.rope: {theta: 100.0}}, 'attn[0]': {mixer.rope: {type: proportional, fraction: 0.5}}}",
         "overrides: {'attn': {mixer.rope: {theta: 100.0}}, 'attn[1]': {mixer.rope: null}}",
         "overrides: {'3': {norm: {placement: sandwich}}}\nblocks: {attn: {norm: {type: layer_norm, eps: 1.0e-6}}}",
         "final_norm: null",
@@ -45,7 +46,7 @@ def test_shipped_specs(path: Path, tmp_path: Path) -> None:
         "sharing: [{weights: [mixer, norm], among: conv, group: 2}, {features: kv, among: attn}]",
         "moe: [{layers: '2..', num_experts: 4, experts_per_token: 2, scale: 1.5}]",
         "constraints: [{check: 'num_heads == 4 and true', why: 'it''s: so'}]\nexpect: {layers: 6, layout: ccAcAc}",
-        "vars: {a: {b: [1, 2.5, null]}, t: '5 s'}\ndims: {word: 'on: off', yes: true, none_at_all: null, unit: '12 KiB'}",
+        "vars: {a: {b: [1, 2.5, null]}, t: '5 s'}\ndims: {word: 'on: off', yes: true, gone: null, unit: '12 KiB'}",
         "doc: 'quotes \" and # signs, \\\\ too'",
         "blocks: {conv: {mixer: {type: short_conv, kernel_size: 4}}, attn: {channel: null}}",
     ],
