@@ -79,6 +79,7 @@ def cost(
     from lfm_arch.hardware.account import as_data
     from lfm_arch.hardware.calibration import TIERS
     from lfm_arch.hardware.estimate import Scenario, estimate
+    from lfm_arch.hardware.formats import weight_format
     from lfm_arch.hardware.profile import load_profile
     from lfm_arch.spec.model import load_spec
 
@@ -90,7 +91,7 @@ def cost(
     for name in profiles.split(","):
         profile = _measured(name.strip()) if name.strip() == "local" else load_profile(name.strip())
         use = profile.use(runtime)
-        chosen = weights or (use.formats[0] if use.formats else "q4_0")
+        chosen = weight_format(weights or (use.formats[0] if use.formats else "q4_0")).name
         scenario = Scenario(prompt, generate, batch, chosen, cache, None if memory is None else _bytes(memory))
         found.extend(estimate(graph, profile, scenario, runtime=runtime) for graph in graphs)
     if strict is not None:
@@ -356,8 +357,10 @@ def _shown(value: float | None, unit: str) -> str:
 def _between(number: Any) -> str:
     if number.low is None:
         return ""
-    if number.unit == "tokens/s":
-        return f"{_digits(number.low)} to {_digits(number.high)}"
+    if number.unit in ("tokens/s", "J"):
+        # the unit stands beside the value
+        scale = 1e3 if number.unit == "J" and number.value < 1 else 1.0
+        return f"{_digits(scale * number.low)} to {_digits(scale * number.high)}"
     return f"{_shown(number.low, number.unit)} to {_shown(number.high, number.unit)}"
 
 

@@ -256,10 +256,18 @@ class Estimate:
             if bound == "attention" and phase == "decode":
                 name = "decode_attention"
             used.append(getattr(self.rates, name).tier)
+            if bound == "attention" and self._scans:
+                used.append(worse_by_one(used[-1]))
             if bound in ("weights", "matmul") and self.work.table_PRF[0, :, EXPERT].any():
                 used.append(self.rates.experts.tier)
         tier = worse(*used) if used else self.rates.weights.tier
         return worse_by_one(tier) if tier == "calibrated" and self.outside else tier
+
+    @cached_property
+    def _scans(self) -> bool:
+        """Whether mixers other than attention and convolution are priced at the rate of attention."""
+        measured = ("attention", "shared_kv_attention", "short_conv")
+        return any(row.piece == "mixer" and row.operator not in measured for row in self.work.rows)
 
     @cached_property
     def outside(self) -> str:

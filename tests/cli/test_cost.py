@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from lfm_arch.cli.main import main
 
@@ -142,6 +143,27 @@ def test_a_profile_of_ones_own_with_a_mistake_says_where(capsys: pytest.CaptureF
     assert code == 1
     assert "E710" in err
     assert "board.yaml:10" in err
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [LFM2, "--hw", "apple-m4-max", "--context"],
+        [LFM2, "--hw", "cerebras", "--layers"],
+        ["specs/lfm2-24b-a2b.yaml", LFM2, "--hw", "raspberry-pi-5,ryzen-ai-9-hx-370,nvidia"],
+    ],
+    ids=["one", "layers", "many"],
+)
+def test_fits_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], width: int
+) -> None:
+    monkeypatch.setattr("lfm_arch.cli.cost.console", lambda: Console(file=sys.stdout, width=width, color_system=None))
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= width
+    # a number that was cut says nothing
+    assert "…" not in out
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
