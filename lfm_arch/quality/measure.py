@@ -131,6 +131,15 @@ def measure(
     )
 
 
+def replica_id(spec: ArchSpec, settings: QualitySettings) -> str:
+    """Return the architecture id of what `measure` would train.
+
+    Raises:
+        QualityError: E911, there is no replica.
+    """
+    return architecture_id(compile_graph(replica(spec, settings.replica).spec))
+
+
 class _Job:
     """One training and its score."""
 

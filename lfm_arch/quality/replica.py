@@ -58,7 +58,10 @@ def replica(spec: ArchSpec, rule: Reduction) -> Replica:
     kept, groups = kept_layers(spec, rule.depth_divisor)
     width = max(8, 8 * round(spec.hidden_size / rule.width_divisor / 8))
     scale = _Scale(spec.hidden_size, width, rule)
-    layers = tuple(scale.layer(spec.layers[number], number) for number in kept)
+    # also those that are left out: a model is not what it would be without what they read
+    reduced = [scale.layer(layer, number) for number, layer in enumerate(spec.layers)]
+    layers = tuple(reduced[number] for number in kept)
+    notes += _lost(spec, kept)
     new = {number: place for place, number in enumerate(kept)}
     moe: list[ExpertPlacement] = []
     for entry in spec.moe:
@@ -161,6 +164,18 @@ def _text_and_head(spec: ArchSpec, notes: list[str]) -> tuple[str, Any]:
     if dropped:
         notes.append(f"without the inputs {', '.join(dropped)}: only its text side is measured")
     return texts[0], heads[0]
+
+
+def _lost(spec: ArchSpec, kept: tuple[int, ...]) -> list[str]:
+    """Name the pairs of mixer and channel mixer that no kept layer has."""
+
+    def pair(layer: Layer) -> str:
+        parts = (getattr(part, "type", None) for part in (layer.mixer, layer.channel))
+        return " with ".join(part for part in parts if part)
+
+    there = {pair(spec.layers[number]) for number in kept}
+    gone = [pair(layer) for layer in spec.layers if pair(layer) not in there]
+    return [f"none of the {gone.count(each)} layers of {each} was kept" for each in dict.fromkeys(gone)]
 
 
 def _impossible(message: str) -> QualityError:
