@@ -1,10 +1,13 @@
 """Cutting tokens into chunks of one size. Axes: B batch, N heads, T tokens, M chunks, C tokens of a chunk, X any."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+"""Whether a graph is being made that must serve any number of tokens."""
 
 
 def cut(x_BNTX: Tensor, size: int) -> Tensor:
@@ -13,7 +16,7 @@ def cut(x_BNTX: Tensor, size: int) -> Tensor:
     # two chunks at least in a compiled graph, which would otherwise serve no more tokens than one holds
     chunks = (T + size - 1) // size + torch.compiler.is_compiling()
     x_BNTX = F.pad(x_BNTX, (0, 0, 0, chunks * size - T))
-    if _exporting():
+    if exporting():
         # for an open number of tokens, a reshape would ask whether chunks divide it
         return x_BNTX.unfold(2, size, size).transpose(-1, -2).contiguous()
     return x_BNTX.reshape(B, N, chunks, size, X)

@@ -18,17 +18,16 @@ C tokens of a chunk, X any.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lfm_arch.parts.carry import carry
+from lfm_arch.parts.chunk import cut, exporting, joined
 from lfm_arch.parts.reference import using_reference
 
 CHUNK = 32
 SLOWEST_LOG = -5.0
 """Where the logarithm of a row's own decay is cut off: over half a chunk, exp() of the sum is a float32. A row that
 keeps less than 1 % of itself is forgotten with or without the cut."""
-_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
 def scan_rows(
@@ -71,7 +70,10 @@ def scan_heads(
         memory = _empty(k, v) if memory_BNKH is None else memory_BNKH
         y_BTNH, after_BNKH = _token_by_token(q, k, v, log_decay[..., None], memory)
     else:
-        memory = _empty(k.repeat_interleave(heads, dim=2), v) if memory_BNKH is None else memory_BNKH
+        if exporting():
+            # torch cannot prove for an open number of tokens that heads of several groups stand apart
+            q, k = (each.repeat_interleave(heads, dim=2) for each in (q, k))
+        memory = _empty(k, v) if memory_BNKH is None else memory_BNKH
         y_BTNH, after_BNKH = _heads_by_chunks(q, k, v, log_decay, memory)
     return y_BTNH.to(v_BTNH.dtype), after_BNKH
 
@@ -95,7 +97,7 @@ def _token_by_token(
 def _rows_by_chunks(
     q_BTNK: Tensor, k_BTNK: Tensor, v_BTNH: Tensor, log_decay_BTNK: Tensor, memory_BNKH: Tensor
 ) -> tuple[Tensor, Tensor]:
-    q, k, v, log_decay = (_cut(each.transpose(1, 2)) for each in (q_BTNK, k_BTNK, v_BTNH, log_decay_BTNK))
+    q, k, v, log_decay = (cut(each.transpose(1, 2), CHUNK) for each in (q_BTNK, k_BTNK, v_BTNH, log_decay_BTNK))
     g_BNMCK = log_decay.cumsum(dim=3)
     total_BNM1K = g_BNMCK[:, :, :, -1:]
     written_BNMKH = (k * (total_BNM1K - g_BNMCK).exp()).transpose(-1, -2) @ v
@@ -104,7 +106,7 @@ def _rows_by_chunks(
     from_middle_BNMCK = g_BNMCK - g_BNMCK[:, :, :, CHUNK // 2 - 1 : CHUNK // 2]
     scores_BNMCC = (q * from_middle_BNMCK.exp()) @ (k * (-from_middle_BNMCK).exp()).transpose(-1, -2)
     y_BNMCH = scores_BNMCC.tril() @ v + (q * g_BNMCK.exp()) @ before_BNMKH
-    return _joined(y_BNMCH, q_BTNK.shape[1]).transpose(1, 2), after_BNKH
+    return joined(y_BNMCH, q_BTNK.shape[1]).transpose(1, 2), after_BNKH
 
 
 def _heads_by_chunks(
@@ -112,42 +114,28 @@ def _heads_by_chunks(
 ) -> tuple[Tensor, Tensor]:
     """Let the heads of a group stand side by side, where the columns of its memory are: fewer and larger products."""
     tokens, G, (N, H) = q_BTGK.shape[1], q_BTGK.shape[2], v_BTNH.shape[2:]
-    q, k = (_cut(each.transpose(1, 2)) for each in (q_BTGK, k_BTGK))
-    v_BGMCX = _cut(v_BTNH.unflatten(2, (G, -1)).flatten(3).transpose(1, 2))
-    v_BGMCRH = v_BGMCX.unflatten(-1, (-1, H))
-    g_BGMCR = _cut(log_decay_BTN.unflatten(2, (G, -1)).transpose(1, 2)).cumsum(dim=3)
-    total_BGM1R = g_BGMCR[:, :, :, -1:]
+    q, k, v, g = (cut(each.transpose(1, 2), CHUNK) for each in (q_BTGK, k_BTGK, v_BTNH, log_decay_BTN[..., None]))
+    g_BNMC1 = g.cumsum(dim=3)
+    total_BNM11 = g_BNMC1[:, :, :, -1:]
 
-    late_BGMCX = (v_BGMCRH * (total_BGM1R - g_BGMCR).exp()[..., None]).flatten(4)
-    kept_BGM1X = total_BGM1R.exp().repeat_interleave(H, dim=-1)
-    side_by_side_BGKX = memory_BNKH.unflatten(1, (G, -1)).transpose(2, 3).flatten(3)
-    before_BGMKX, after_BGKX = carry(kept_BGM1X, k.transpose(-1, -2) @ late_BGMCX, side_by_side_BGKX)
-    read_BGMCRH = (q @ before_BGMKX).unflatten(-1, (-1, H)) * g_BGMCR.exp()[..., None]
-    read_BGMCX = read_BGMCRH.flatten(4)
+    late_BGMCX = _side_by_side(v * (total_BNM11 - g_BNMC1).exp(), G)
+    kept_BGM1X = _side_by_side(total_BNM11.exp().expand(-1, -1, -1, -1, H), G)
+    memory_BGKX = _side_by_side(memory_BNKH[:, :, None], G).squeeze(2)
+    before_BGMKX, after_BGKX = carry(kept_BGM1X, k.transpose(-1, -2) @ late_BGMCX, memory_BGKX)
+    read_BNMCH = _apart(q @ before_BGMKX, N) * g_BNMC1.exp()
 
     # between a query and a later key there would be growth: cut off, and taken out with the scores
-    g_BGMRC = g_BGMCR.transpose(-1, -2)
-    decay_BGMRCC = (g_BGMRC[..., :, None] - g_BGMRC[..., None, :]).clamp(max=0.0).exp()
-    scores_BGM1CC = (q @ k.transpose(-1, -2)).tril()[:, :, :, None]
-    met_BGMRCH = (decay_BGMRCC * scores_BGM1CC) @ v_BGMCRH.transpose(3, 4).contiguous()
-    met_BGMCX = met_BGMRCH.transpose(3, 4).contiguous().flatten(4)
-    y_BGTX = _joined(met_BGMCX + read_BGMCX, tokens)
-    y_BTNH = y_BGTX.transpose(1, 2).unflatten(-1, (-1, H)).flatten(2, 3)
-    return y_BTNH, after_BGKX.unflatten(-1, (-1, H)).transpose(2, 3).reshape(*y_BTNH.shape[:1], N, -1, H)
+    decay_BNMCC = (g_BNMC1 - g_BNMC1.transpose(-1, -2)).clamp(max=0.0).exp()
+    scores_BG1MCC = (q @ k.transpose(-1, -2)).tril()[:, :, None]
+    met_BNMCH = (decay_BNMCC.unflatten(1, (G, -1)) * scores_BG1MCC).flatten(1, 2) @ v
+    y_BNTH = joined(met_BNMCH + read_BNMCH, tokens)
+    return y_BNTH.transpose(1, 2), _apart(after_BGKX[:, :, None], N).squeeze(2)
 
 
-def _cut(x_BNTX: Tensor) -> Tensor:
-    """Cut into chunks; what is missing in the last one writes nothing and keeps everything."""
-    B, N, T, X = x_BNTX.shape
-    # two chunks at least in a compiled graph, which would otherwise serve no more tokens than one holds
-    chunks = (T + CHUNK - 1) // CHUNK + torch.compiler.is_compiling()
-    x_BNTX = F.pad(x_BNTX, (0, 0, 0, chunks * CHUNK - T))
-    if _exporting():
-        # for an open number of tokens, a reshape would ask whether chunks divide it
-        return x_BNTX.unfold(2, CHUNK, CHUNK).transpose(-1, -2).contiguous()
-    return x_BNTX.reshape(B, N, chunks, CHUNK, X)
+def _side_by_side(x_BNMKH: Tensor, groups: int) -> Tensor:
+    return x_BNMKH.unflatten(1, (groups, -1)).movedim(2, 4).flatten(4)
 
 
-def _joined(x_BNMCX: Tensor, tokens: int) -> Tensor:
-    x_BNTX = x_BNMCX.flatten(2, 3)
-    return F.pad(x_BNTX, (0, 0, 0, tokens - x_BNTX.shape[2]))
+def _apart(x_BGMKX: Tensor, heads: int) -> Tensor:
+    """Undo `_side_by_side`."""
+    return x_BGMKX.unflatten(-1, (heads // x_BGMKX.shape[1], -1)).movedim(4, 2).flatten(1, 2)

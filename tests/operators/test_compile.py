@@ -69,7 +69,7 @@ WINDOWED = [example for example in EXAMPLES if getattr(example.operator, "window
 def test_compiles_in_one_graph(example: Example) -> None:
     torch.compiler.reset()
     layer, given = Layer(example), ports(example.operator)
-    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager", dynamic=True)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     x_BTD = torch.randn(BATCH, 9, WIDTH)
     mine, expected = compiled(x_BTD, given), layer(x_BTD, given)
     torch.testing.assert_close(mine, expected, rtol=1e-5, atol=1e-5)
