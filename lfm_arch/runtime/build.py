@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lfm_arch.graph.graph import Graph
 from lfm_arch.lower.compile import lower, parts
+from lfm_arch.lower.initial import Part
 from lfm_arch.lower.model import Model
 from lfm_arch.lower.names import own_tensors
 from lfm_arch.lower.sharing import borrowed
@@ -112,11 +113,15 @@ def _check_counts(made: Architecture, outline: Model) -> None:
 def first_tensors(graph: Graph, *, device: torch.device, dtype: torch.dtype, seed: int) -> Iterator[tuple[str, Tensor]]:
     """Make a model's tensors part by part, each under the name that the whole model has for it."""
     for part in parts(graph, device=device, dtype=dtype, seed=seed):
-        prefixes = tuple(borrowed(graph, graph[part.name]))
-        for name, tensor in own_tensors(part.module).items():
-            if not name.startswith(prefixes) or not prefixes:
-                yield f"{part.name}.{name}", tensor
+        yield from _own_tensors_of(part, tuple(borrowed(graph, graph[part.name])))
+        # a part is forgotten before the next one is made
         del part
+
+
+def _own_tensors_of(part: Part, borrowed_prefixes: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in own_tensors(part.module).items():
+        if not name.startswith(borrowed_prefixes):
+            yield f"{part.name}.{name}", tensor
 
 
 def _names_in_order(graph: Graph) -> Iterator[str]:
