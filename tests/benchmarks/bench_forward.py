@@ -55,7 +55,8 @@ def pair(size: str, dtype: torch.dtype) -> tuple[Any, Any]:
         block_auto_adjust_ff_dim=False,
         rope_parameters={"rope_type": "default", "rope_theta": 1e6},
     )
-    theirs = Lfm2ForCausalLM(config).to(dtype).eval()
+    theirs: Any = Lfm2ForCausalLM(config)
+    theirs = theirs.to(dtype).eval()
     swiglu = SwiGLU(intermediate_size=chosen["intermediate_size"])
     mixers = {
         "c": ShortConv(kernel_size=3),
