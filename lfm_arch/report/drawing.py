@@ -19,6 +19,8 @@ _KINDS = {
     "mamba": "linear",
     "mamba2": "linear",
     "gated_delta_net": "linear",
+    "kimi_delta_attention": "linear",
+    "lightning_attention": "linear",
 }
 
 

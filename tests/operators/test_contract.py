@@ -19,7 +19,7 @@ from lfm_arch.operators.gated_linear_attention.declaration import GatedLinearAtt
 from lfm_arch.operators.kimi_delta_attention.declaration import KimiDeltaAttention
 from lfm_arch.operators.lightning_attention.declaration import LightningAttention
 from lfm_arch.operators.mamba.declaration import Mamba
-from lfm_arch.operators.mamba2.declaration import Mamba2
+from lfm_arch.operators.mamba2.declaration import Mamba2, Multipliers
 from lfm_arch.operators.mlp.declaration import MLP
 from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.registry import OPERATORS
@@ -79,6 +79,8 @@ EXAMPLES: tuple[Example, ...] = (
     Example(GatedLinearAttention(num_heads=2, head_dim=8, key_dim=4, gate_rank=3)),
     Example(Mamba2(num_heads=4, head_dim=8, state_size=6)),
     Example(Mamba2(num_heads=4, head_dim=8, state_size=6, num_groups=2, kernel_size=3, conv_bias=False, bias=True)),
+    Example(Mamba2(num_heads=4, head_dim=8, state_size=6, num_groups=2, norm="norm_first", min_step=0.01)),
+    Example(Mamba2(num_heads=4, head_dim=8, state_size=6, norm=None, multipliers=Multipliers(input=0.5, key=2.0))),
     Example(Mamba(intermediate_size=24, state_size=5, step_rank=3)),
     Example(Mamba(intermediate_size=24, state_size=4, step_rank=3, norm="learned", kernel_size=3, conv_bias=False)),
     Example(Mamba(intermediate_size=24, state_size=4, step_rank=3, norm="plain", norm_eps=1e-5, bias=True)),

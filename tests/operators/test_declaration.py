@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from lfm_arch.core.work import Workload
 from lfm_arch.operators.attention.declaration import Attention, Rope, SharedKVAttention
 from lfm_arch.operators.codes import CODES
+from lfm_arch.operators.gated_delta_net.declaration import GatedDeltaNet
+from lfm_arch.operators.mamba.declaration import Mamba
 from lfm_arch.operators.mamba2.declaration import Mamba2
 from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.short_conv.declaration import ShortConv
@@ -28,6 +30,9 @@ MISTAKES: tuple[tuple[str, str, type, dict[str, Any]], ...] = (
         MoE,
         {"num_experts": 4, "experts_per_token": 2, "intermediate_size": 8, "shared_intermediate_size": 8},
     ),
+    ("E233", "eps", Mamba2, {"num_heads": 8, "head_dim": 4, "state_size": 4, "norm": None, "eps": 1e-6}),
+    ("E233", "norm_eps", Mamba, {"intermediate_size": 8, "state_size": 4, "step_rank": 2, "norm_eps": 1e-5}),
+    ("E236", "num_key_heads", GatedDeltaNet, {"num_heads": 8, "head_dim": 4, "num_key_heads": 3}),
     ("E236", "num_groups", Mamba2, {"num_heads": 8, "head_dim": 4, "state_size": 4, "num_groups": 3}),
     ("E234", "experts_per_token", MoE, {"num_experts": 4, "experts_per_token": 8, "intermediate_size": 8}),
 )

@@ -35,7 +35,7 @@ def _names(prefix: str) -> WeightNames:
 
 
 class Mamba(Operator):
-    """`{type: mamba, intermediate_size: 4096, state_size: 16, step_rank: 128}`, at the usual sizes for a width of 2048."""
+    """`{type: mamba, intermediate_size: 4096, state_size: 16, step_rank: 128}`, for a width of 2048."""
 
     type: Literal["mamba"] = "mamba"
     intermediate_size: Positive

@@ -7,7 +7,7 @@
     y         = W_out norm((q S + D v) * silu(z))            the norm is over the heads of a group
 
 In the paper's letters v is X, k is B, q is C. Source: Dao and Gu, arXiv:2405.21060. Weights as in Hugging Face
-`Mamba2Mixer`.
+`Mamba2Mixer`, and the same layer of Bamba, Granite 4, Nemotron-H, Zamba2 and Falcon-H1 (arXiv:2507.22448).
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,30 @@ from lfm_arch.core.cost import Cost
 from lfm_arch.core.errors import refuse
 from lfm_arch.core.state import StateSlot
 from lfm_arch.core.work import Workload
-from lfm_arch.operators.base import Operator, Role, WeightNames
+from lfm_arch.operators.base import Operator, Part, Role, WeightNames
 
 if TYPE_CHECKING:
     from lfm_arch.operators.mamba2.module import Mamba2Module
 
 Positive = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(gt=0)]
+_EPS = 1e-5
+
+
+def _names(prefix: str) -> WeightNames:
+    same = ("in_proj", "dt_bias", "A_log", "D", "norm", "out_proj")
+    return {name: f"{prefix}.{name}" for name in same} | {"conv": f"{prefix}.conv1d"}
+
+
+class Multipliers(Part):
+    """Fixed factors on what goes into the projection and on each of its streams, as Falcon-H1 has them."""
+
+    input: Factor = 1.0
+    gate: Factor = 1.0
+    value: Factor = 1.0
+    key: Factor = 1.0
+    query: Factor = 1.0
+    step: Factor = 1.0
 
 
 class Mamba2(Operator):
@@ -42,23 +60,34 @@ class Mamba2(Operator):
     conv_bias: bool = True
     bias: bool = False
     """Adds a bias to the projections in and out."""
-    eps: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    norm: Literal["gate_first", "norm_first"] | None = "gate_first"
+    """Whether the gate is inside the norm or outside; null for a gate and no norm."""
+    eps: Annotated[float, Field(gt=0, lt=1)] = _EPS
+    """Of that norm."""
+    min_step: Annotated[float, Field(ge=0)] = 0.0
+    """Steps are at least this long."""
+    multipliers: Multipliers | None = None
 
     roles: ClassVar[tuple[Role, ...]] = ("mixer",)
     weight_names: ClassVar[Mapping[str, WeightNames]] = {
-        "mamba2": {
-            "in_proj": "mixer.in_proj",
-            "conv": "mixer.conv1d",
-            "dt_bias": "mixer.dt_bias",
-            "A_log": "mixer.A_log",
-            "D": "mixer.D",
-            "norm": "mixer.norm",
-            "out_proj": "mixer.out_proj",
-        }
+        "mamba2": _names("mixer"),
+        "nemotron_h": _names("mixer"),
+        "bamba": _names("mamba"),
+        "granitemoehybrid": _names("mamba"),
+        "falcon_h1": _names("mamba"),
+        "zamba2": _names("mamba"),
     }
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.norm is None and self.eps != _EPS:
+            raise refuse(
+                "E233",
+                "eps",
+                f"eps={self.eps:g} without a norm",
+                because="a setting that nothing reads is a mistake",
+                help="write norm: gate_first or norm: norm_first, or leave out eps",
+            )
         if self.num_heads % self.num_groups:
             divisors = [n for n in range(1, self.num_heads + 1) if self.num_heads % n == 0]
             raise refuse(
@@ -80,11 +109,17 @@ class Mamba2(Operator):
         """Channels of the convolution: values, keys and queries."""
         return self.inner + 2 * self.num_groups * self.state_size
 
+    @property
+    def projected(self) -> tuple[int, ...]:
+        """Numbers of the gate, of values, keys and queries, and of the step sizes."""
+        memory = self.num_groups * self.state_size
+        return self.inner, self.inner, memory, memory, self.num_heads
+
     def cost(self, width: int, work: Workload) -> Cost:
-        projected = self.inner + self.convolved + self.num_heads
+        projected, normed, scaled = sum(self.projected), self.norm is not None, self.multipliers is not None
         weights = width * projected + self.inner * width
-        params = weights + self.convolved * (self.kernel_size + self.conv_bias) + 3 * self.num_heads + self.inner
-        params += self.bias * (projected + width)
+        params = weights + self.convolved * (self.kernel_size + self.conv_bias) + 3 * self.num_heads
+        params += self.bias * (projected + width) + normed * self.inner
         memory = self.inner * self.state_size
         return Cost(
             params=params,
@@ -94,9 +129,10 @@ class Mamba2(Operator):
             mixing_flops=(2 * self.convolved * self.kernel_size + 4 * memory) * work.positions,
             touched_params=params,
             state_traffic=2 * (memory + self.convolved * (self.kernel_size - 1)) * work.batch,
-            # silu after the filter, step sizes, skip, gate and norm
-            activations=(2 * self.convolved + 8 * self.inner + 6 * self.num_heads) * work.positions,
-            kernels=14,
+            # silu after the filter, step sizes, skip, gate and norm; multipliers
+            activations=(2 * self.convolved + (6 + 2 * normed) * self.inner + 6 * self.num_heads) * work.positions
+            + 2 * scaled * (width + projected) * work.positions,
+            kernels=12 + 2 * normed + 2 * scaled + (self.min_step > 0),
         )
 
     def state(self, width: int) -> tuple[StateSlot, ...]:
