@@ -155,6 +155,10 @@ class ArchSpec(Spelled):
     # a function as the default would be bound like a method, and hide one that is set later
     _locate: Callable[[str], Place | None] | None = PrivateAttr(default=None)
 
+    def __getstate__(self) -> dict[Any, Any]:
+        # what goes to another process does not take the file along
+        return super().__getstate__() | {"__pydantic_private__": {"_locate": None}}
+
     def place(self, path: str) -> Place | None:
         """Return where a dotted path was written; None for a spec that was made in Python."""
         return None if self._locate is None else self._locate(path)

@@ -114,12 +114,18 @@ def load_model(path: str | Path, cls: type[Model], *, kind: str, sets: Sequence[
                 child.key = node.keys[key]
     made = None
     try:
-        made = cls.model_validate_json(json.dumps(plain(root)))
+        made = cls.model_validate_json(json.dumps(_without_notes(plain(root))))
     except ValidationError as error:
         explain(error.errors(include_url=False), root, cls, document.problems, lambda node: node)
     document.problems.raise_errors()
     assert made is not None, f"{path}: pydantic complains and nothing was said"
     return made
+
+
+def _without_notes(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_notes(each) for key, each in value.items() if not key.startswith("x-")}
+    return [_without_notes(each) for each in value] if isinstance(value, list) else value
 
 
 def read_source(name: str, problems: Problems, via: Mark | None = None) -> Source | None:

@@ -18,6 +18,7 @@ from lfm_arch.spec.text_error import did_you_mean
 from lfm_arch.spec.tree import Map, Node, Scalar, join
 from lfm_arch.spec.written import NORM, OPERATOR
 
+MAX_KEPT = 65_536
 _PLACEMENTS = get_args(Placement)
 
 
@@ -82,6 +83,8 @@ class LayerMaker:
         made = (entry.block, entry.group, id(mixer), id(channel), id(norm), placement, mixer_path, channel_path)
         layer = self._layers.get(made)
         if layer is None:
+            if len(self._layers) >= MAX_KEPT:
+                self._layers.clear()
             layer = self._layers[made] = Layer.model_construct(
                 block=entry.block,
                 group=entry.group,

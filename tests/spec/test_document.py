@@ -203,7 +203,7 @@ def board(folder: Path, text: str) -> Board:
 
 
 def test_loads_any_model(tmp_path: Path) -> None:
-    loaded = board(tmp_path, "banks: {main: {size: 8 GiB, sides: [1, 2], class: lpddr}}")
+    loaded = board(tmp_path, "banks: {main: {size: 8 GiB, sides: [1, 2], class: lpddr, x-why: cheap}}")
     assert loaded == Board(
         name="board", banks={"main": Bank.model_validate({"size": 8 * 2**30, "sides": (1, 2), "class": "lpddr"})}
     )

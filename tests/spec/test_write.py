@@ -1,5 +1,6 @@
 """Written architectures read back equal."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,17 @@ def test_places_are_no_part_of_equality(tmp_path: Path) -> None:
     assert one == other
     assert one != model(tmp_path, "operators: {conv: {kernel_size: 4}}")
     assert hash(one.layers[0]) == hash(other.layers[0])
+
+
+def test_goes_to_other_processes(tmp_path: Path) -> None:
+    spec = model(tmp_path, "")
+    text = pickle.dumps(spec)
+    # without the file and everything that was read of it
+    assert len(text) < 10_000
+    again = pickle.loads(text)
+    assert again == spec
+    assert again.place("norm") is None
+    assert spec.place("norm") is not None
 
 
 def test_is_pleasant_to_read(tmp_path: Path) -> None:
