@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfm_arch.core.work import Workload
@@ -114,21 +114,18 @@ class _Subject:
 
     def new_state(self, *, batch: int, capacity: int, dtype: torch.dtype) -> tuple[State | None, State | None]:
         """Allocate the slots of the operator and of its owner."""
-        pair = []
-        for operator in (self.operator, self.owner_operator):
-            slots = () if operator is None else operator.state(self.width)
-            state = {
-                slot.name: torch.zeros(
-                    slot.sized(batch=batch, context=capacity),
-                    dtype=torch.float32 if slot.precision == "float32" else dtype,
-                )
-                for slot in slots
-            }
-            pair.append(state or None)
-        return pair[0], pair[1]
+
+        def of(operator: Operator | None) -> State | None:
+            state = {}
+            for slot in () if operator is None else operator.state(self.width):
+                format_ = torch.float32 if slot.precision == "float32" else dtype
+                state[slot.name] = torch.zeros(slot.sized(batch=batch, context=capacity), dtype=format_)
+            return state or None
+
+        return of(self.operator), of(self.owner_operator)
 
     def features(self, part: "_Input", context: Context, state: State | None) -> dict[str, Any]:
-        """Compute what the operator takes from its owner, or else what its own layer would share."""
+        """Compute what the operator takes from its owner."""
         if self.owner is None:
             return {}
         shared = self.owner.share(part.owner_x_BTD, context, state)
@@ -242,15 +239,10 @@ def _check_counts(subject: _Subject) -> None:
 
 
 def _check_names(subject: _Subject) -> None:
-    families = subject.operator.weight_names
-    if families:
-        known = {name for names in families.values() for name in names}
-        unnamed = [
-            name
-            for name in subject.module.state_dict()
-            if not any(name == each or name.startswith(f"{each}.") for each in known)
-        ]
-        assert not unnamed, f"{subject.name}: no family in weight_names names {unnamed}"
+    families, weights = subject.operator.weight_names.values(), subject.module.state_dict()
+    known = {name for names in families for name in names}
+    unnamed = [name for name in weights if not any(name == each or name.startswith(f"{each}.") for each in known)]
+    assert not (families and unnamed), f"{subject.name}: no family in weight_names names {unnamed}"
     lost = [name for name in subject.module.writes if not hasattr(subject.module, name)]
     assert not lost, f"{subject.name}: writes names {lost}, which the module does not have"
 
@@ -277,6 +269,12 @@ def _check_reference(subject: _Subject) -> None:
     with reference():
         plain = subject.once(part)
     _close(fast, plain, f"{subject.name}: the fast path is not the plain form")
+    if subject.operator.computes:
+        context = Context.begin(subject.tokens)
+        shared = subject.module.share(part.x_BTD, context)
+        assert set(shared) == set(subject.operator.computes), f"{subject.name} shares {set(shared)}"
+        handed = subject.module(part.x_BTD, context, **part.ports, **shared)
+        _close(handed, fast, f"{subject.name}: with what it shares handed back to it, it is not what it is alone")
 
 
 def _check_causality(subject: _Subject) -> None:
@@ -317,9 +315,8 @@ def _check_streaming(subject: _Subject) -> None:
     for chunk, capacity in ((1, subject.tokens), (3, subject.tokens + 2), (subject.tokens, subject.tokens + 1)):
         pieces, state = subject.streamed(part, chunk, capacity)
         _close(pieces, whole, f"{subject.name}: streaming by {chunk} is not one pass; the state slots miss something")
-        declared = {
-            slot.name: slot.sized(batch=subject.batch, context=capacity) for slot in operator.state(subject.width)
-        }
+        slots = operator.state(subject.width)
+        declared = {slot.name: slot.sized(batch=subject.batch, context=capacity) for slot in slots}
         found = {name: tuple(value.shape) for name, value in state.items()}
         assert found == declared, f"{subject.name} declares the slots {declared} and leaves {found}"
         idle = [name for name, value in state.items() if prod(value.shape) and not value.any()]
@@ -394,16 +391,8 @@ def _check_gradients(subject: _Subject) -> None:
     (y_BTD * torch.randn_like(y_BTD)).sum().backward()
     assert x_BTD.grad is not None, f"{subject.name}: no gradient reaches the input"
     assert x_BTD.grad.any(), f"{subject.name}: the gradient of the input is zero"
-    dead = [name for name, weight in _weights(subject.module) if weight.grad is None or not weight.grad.any()]
+    grads = {name: weight.grad for name, weight in subject.module.named_parameters() if weight.requires_grad}
+    dead = [name for name, grad in grads.items() if grad is None or not grad.any()]
     assert not dead, f"{subject.name}: no gradient reaches {dead}"
-    wild = [name for name, weight in _weights(subject.module) if not _grad(weight).isfinite().all()]
+    wild = [name for name, grad in grads.items() if grad is not None and not grad.isfinite().all()]
     assert not wild, f"{subject.name}: the gradients of {wild} are not finite"
-
-
-def _weights(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    return [(name, weight) for name, weight in module.named_parameters() if weight.requires_grad]
-
-
-def _grad(weight: nn.Parameter) -> Tensor:
-    assert weight.grad is not None
-    return weight.grad

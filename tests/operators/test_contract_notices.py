@@ -171,6 +171,36 @@ def test_notices_a_channel_mixer_that_mixes_tokens() -> None:
         check_operator(Leak())
 
 
+class Hander(Sum):
+    """Shares something that changes what it does when it gets it back."""
+
+    computes: ClassVar[tuple[str, ...]] = ("kv",)
+
+    def reader(self, feature: str) -> "Operator":
+        return Reader(lie=self.lie) if feature == "kv" else super().reader(feature)
+
+    def build(self, width: int) -> "SumModule":
+        return HanderModule(width, self.lie)
+
+
+class Reader(Sum):
+    takes: ClassVar[tuple[str, ...]] = ("kv",)
+
+
+class HanderModule(SumModule):
+    def forward(self, x_BTD: Tensor, context: Context, state: State | None = None, kv: Tensor | None = None) -> Tensor:
+        y_BTD = super().forward(x_BTD, context, state)
+        return y_BTD if kv is None else y_BTD + kv
+
+    def share(self, x_BTD: Tensor, context: Context, state: State | None = None) -> dict[str, Tensor]:
+        return {"kv": x_BTD}
+
+
+def test_notices_that_handing_on_changes_the_result() -> None:
+    with pytest.raises(AssertionError, match="handed back to it"):
+        check_operator(Hander())
+
+
 def test_asks_for_the_owner_of_what_is_taken() -> None:
     class Taker(Sum):
         takes: ClassVar[tuple[str, ...]] = ("kv",)
