@@ -32,7 +32,7 @@ Ending = Literal["done", "time", "stopped", "exhausted"]
 """`done`: as many trained as asked for. `time`: no time for another. `exhausted`: nothing new is proposed any more."""
 REPEATS_BEFORE_EXPLORING = 3
 REPEATS_BEFORE_GIVING_UP = 100
-DISCARDED_BEFORE_GIVING_UP = 2000
+DISCARDED_BEFORE_GIVING_UP = 1000
 
 
 class Watcher(Protocol):

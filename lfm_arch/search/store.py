@@ -149,6 +149,8 @@ class Store:
             whole = content[: content.rfind(b"\n") + 1]
             if len(whole) < len(content):
                 os.truncate(path, len(whole))
+            # no trial yet is a file without lines, not a missing one
+            path.touch()
         except OSError as error:
             raise _unwritable(path, error) from error
         self._size = len(whole)

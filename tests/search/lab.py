@@ -153,3 +153,8 @@ def story(records: Sequence[Record]) -> list[tuple[Any, ...]]:
         (each.name, each.outcome, each.architecture_id, each.genome, each.duplicate_of, each.error, each.objectives)
         for each in records
     ]
+
+
+def record_of(outcome: str, **fields: Any) -> Record:
+    """Make the record of some trial."""
+    return Record.model_validate({"number": 0, "name": "trial-0000", "outcome": outcome, **fields})
