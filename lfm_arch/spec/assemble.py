@@ -196,6 +196,16 @@ class Assembler:
         return self._norm(section, settler, keep_placement=True)
 
     def _norm(self, node: Node, settler: Settler, *, keep_placement: bool = False) -> Any:
+        if self.plan.level(node) > 1:
+            settler.problems.add(
+                "E611",
+                "the final norm, which is that of the layers, is decided anew for each of them",
+                node.where,
+                "final_norm",
+                because="it stands behind the last layer and belongs to none",
+                help="write final_norm with a value for what is decided layer by layer",
+            )
+            raise UnsettledError
         return self.parts.make(node, NORM, settler, drop=() if keep_placement else ("placement",))
 
     def _constraints(self, settler: Settler) -> tuple[Constraint, ...]:

@@ -3,10 +3,11 @@
 import time
 
 import pytest
+import yaml
 
 from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.reader import Budget, read
-from lfm_arch.spec.tree import List, Map, Scalar, Source, plain
+from lfm_arch.spec.tree import List, Map, Scalar, Source, plain, walk
 
 
 def tree(text: str) -> tuple[Map | None, Problems]:
@@ -112,3 +113,16 @@ def test_a_long_line_has_no_excerpt() -> None:
     root = good(f"a: '{'x' * 600}'\n")
     assert root.entries["a"].mark.place().excerpt == ""
     assert isinstance(root.entries["a"], Scalar)
+
+
+def test_the_parser_in_python_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "k: &k [1, {x: 'y'}]\na: {b: *k, c: 1e5, d: \"q\"}\ne:\n- f\n"
+    fast = good(text)
+    monkeypatch.setattr("lfm_arch.spec.reader._Loader", yaml.SafeLoader)
+    slow = good(text)
+    assert plain(slow) == plain(fast)
+    assert [(path, str(each.mark)) for path, each in walk(slow)] == [
+        (path, str(each.mark)) for path, each in walk(fast)
+    ]
+    for broken, code in (("a: b: c", "E104"), ("a: " + "[" * 2000, "E109"), ("a: \x00", "E104"), ("a: *b", "E111")):
+        assert [each.code for each in tree(broken)[1].errors] == [code]
