@@ -38,7 +38,11 @@ _LFM = Family(
     },
     final_norm="model.embedding_norm",
 )
-FAMILIES: Mapping[str, Family] = {"lfm2": _LFM, "lfm2_moe": _LFM, "lfm3": _LFM}
+_MAMBA = Family(layer="backbone.layers.{}.", norms={"mixer_norm": "norm"}, final_norm="backbone.norm_f")
+FAMILIES: Mapping[str, Family] = {
+    **dict.fromkeys(("lfm2", "lfm2_moe", "lfm3"), _LFM),
+    **dict.fromkeys(("mamba", "mamba2", "falcon_mamba"), _MAMBA),
+}
 """By Hugging Face `model_type`."""
 
 

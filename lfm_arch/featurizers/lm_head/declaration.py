@@ -26,7 +26,8 @@ class LMHead(Head):
 
     can_tie: ClassVar[bool] = True
     weight_names: ClassVar[Mapping[str, WeightNames]] = {
-        family: {"weight": "lm_head.weight"} for family in ("lfm2", "lfm2_moe", "lfm3")
+        family: {"weight": "lm_head.weight"}
+        for family in ("lfm2", "lfm2_moe", "lfm3", "mamba", "mamba2", "falcon_mamba")
     }
 
     @model_validator(mode="after")
