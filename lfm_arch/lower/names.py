@@ -38,10 +38,16 @@ _LFM = Family(
     },
     final_norm="model.embedding_norm",
 )
+_LLAMA = Family(
+    layer="model.layers.{}.",
+    norms={"mixer_norm": "input_layernorm", "channel_norm": "post_attention_layernorm"},
+    final_norm="model.norm",
+)
 _MAMBA = Family(layer="backbone.layers.{}.", norms={"mixer_norm": "norm"}, final_norm="backbone.norm_f")
 FAMILIES: Mapping[str, Family] = {
     **dict.fromkeys(("lfm2", "lfm2_moe", "lfm3"), _LFM),
     **dict.fromkeys(("mamba", "mamba2", "falcon_mamba"), _MAMBA),
+    **dict.fromkeys(("llama", "mistral", "mixtral", "qwen3", "qwen3_moe"), _LLAMA),
 }
 """By Hugging Face `model_type`."""
 

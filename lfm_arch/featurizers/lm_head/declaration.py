@@ -27,7 +27,10 @@ class LMHead(Head):
     can_tie: ClassVar[bool] = True
     weight_names: ClassVar[Mapping[str, WeightNames]] = {
         family: {"weight": "lm_head.weight"}
-        for family in ("lfm2", "lfm2_moe", "lfm3", "mamba", "mamba2", "falcon_mamba")
+        for family in (
+            *("lfm2", "lfm2_moe", "lfm3", "mamba", "mamba2", "falcon_mamba"),
+            *("llama", "mistral", "mixtral", "qwen3", "qwen3_moe"),
+        )
     }
 
     @model_validator(mode="after")

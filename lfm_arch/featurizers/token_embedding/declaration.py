@@ -26,7 +26,10 @@ class TokenEmbedding(Featurizer):
 
     modality: ClassVar[str] = "text"
     weight_names: ClassVar[Mapping[str, WeightNames]] = {
-        **{family: {"weight": "model.embed_tokens.weight"} for family in ("lfm2", "lfm2_moe", "lfm3")},
+        **{
+            family: {"weight": "model.embed_tokens.weight"}
+            for family in ("lfm2", "lfm2_moe", "lfm3", "llama", "mistral", "mixtral", "qwen3", "qwen3_moe")
+        },
         **{family: {"weight": "backbone.embeddings.weight"} for family in ("mamba", "mamba2", "falcon_mamba")},
     }
 

@@ -162,7 +162,7 @@ class Attention(_Attention):
         }
         for family in ("lfm2", "lfm2_moe")
     } | {
-        "lfm3": {
+        family: {
             "q_proj": "self_attn.q_proj",
             "k_proj": "self_attn.k_proj",
             "v_proj": "self_attn.v_proj",
@@ -171,6 +171,7 @@ class Attention(_Attention):
             "k_norm": "self_attn.k_norm",
             "gate_proj": "self_attn.g_proj",
         }
+        for family in ("lfm3", "llama", "mistral", "mixtral", "qwen3", "qwen3_moe")
     }
 
     def _weights(self, width: int) -> int:

@@ -65,6 +65,13 @@ class MoE(Operator):
             "shared_up_proj": "mlp.shared_experts.up_proj",
             "shared_down_proj": "mlp.shared_experts.down_proj",
         },
+    } | {
+        family: {
+            "router": "mlp.gate",
+            "gate_up_proj": "mlp.experts.gate_up_proj",
+            "down_proj": "mlp.experts.down_proj",
+        }
+        for family in ("mixtral", "qwen3_moe")
     }
 
     @model_validator(mode="after")

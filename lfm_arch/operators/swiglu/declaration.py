@@ -30,6 +30,9 @@ class _GatedMLP(Operator):
     weight_names: ClassVar[Mapping[str, WeightNames]] = {
         family: {"gate_proj": "feed_forward.w1", "up_proj": "feed_forward.w3", "down_proj": "feed_forward.w2"}
         for family in ("lfm2", "lfm2_moe", "lfm3")
+    } | {
+        family: {"gate_proj": "mlp.gate_proj", "up_proj": "mlp.up_proj", "down_proj": "mlp.down_proj"}
+        for family in ("llama", "mistral", "qwen3", "qwen3_moe")
     }
 
     def cost(self, width: int, work: Workload) -> Cost:
