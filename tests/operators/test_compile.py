@@ -11,6 +11,11 @@ from lfm_arch.parts.context import Context, OperatorModule
 from tests.operators.test_contract import EXAMPLES, Example
 
 WIDTH, BATCH = 32, 2
+FIRST = {type(example.operator): example for example in reversed(EXAMPLES)}
+WINDOWED = [example for example in EXAMPLES if getattr(example.operator, "window_size", None) == 3]
+GROUPED = [example for example in EXAMPLES if getattr(example.operator, "num_groups", 1) > 1]
+CASES = [*FIRST.values(), *WINDOWED, *GROUPED]
+"""One example of each operator, and those whose graphs differ from it."""
 
 
 class Layer(nn.Module):
@@ -48,7 +53,7 @@ def _seeded() -> Any:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize("example", CASES, ids=str)
 def test_exports_for_any_number_of_tokens(example: Example) -> None:
     layer, given = Layer(example).eval(), ports(example.operator)
     tokens = torch.export.Dim("tokens", min=2, max=64)
@@ -59,13 +64,9 @@ def test_exports_for_any_number_of_tokens(example: Example) -> None:
         torch.testing.assert_close(exported(x_BTD, given), layer(x_BTD, given), rtol=1e-5, atol=1e-5)
 
 
-FIRST = {type(example.operator): example for example in reversed(EXAMPLES)}
-WINDOWED = [example for example in EXAMPLES if getattr(example.operator, "window_size", None) == 3]
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("example", [*FIRST.values(), *WINDOWED], ids=str)
+@pytest.mark.parametrize("example", CASES, ids=str)
 def test_compiles_in_one_graph(example: Example) -> None:
     torch.compiler.reset()
     layer, given = Layer(example), ports(example.operator)
