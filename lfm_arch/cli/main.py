@@ -3,6 +3,7 @@
 import importlib
 import io
 import sys
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import click
@@ -38,6 +39,18 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"lfm_arch.cli.{cmd_name}")
         return getattr(module, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; a misspelt one is told which was meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            if close:
+                error.message += f" Did you mean '{close[0]}'?"
+            raise
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names without importing what is behind them."""
