@@ -181,8 +181,9 @@ class _Run:
             return trial.failed(_line(error), genome=genome, spec=_text(spec))
         except Exception as error:
             # whatever a candidate does, the others go on; the place is kept for whoever mends it
-            message = f"E959 {type(error).__name__}: {error}"
-            return trial.failed(message, genome=genome, spec=_text(spec), notes=(traceback.format_exc(limit=-4),))
+            surprise = LfmArchError(Diagnostic("E959", f"{type(error).__name__}: {error}"))
+            place = traceback.format_exc(limit=-4)
+            return trial.failed(_line(surprise), genome=genome, spec=_text(spec), notes=(place,))
 
     def _judged(self, trial: "_Trial", spec: ArchSpec, genome: Mapping[str, Any]) -> Record:
         costs = cost(spec, self.setup)
