@@ -13,7 +13,7 @@ _HOW = {
 
 
 @click.command(
-    epilog="\b\nTurn it on for good:\n" + "\n".join(f"  {command}" for command in _HOW.values()),
+    epilog="\b\nExamples, each turns it on for good:\n" + "\n".join(f"  {command}" for command in _HOW.values()),
 )
 @click.argument("shell", type=click.Choice(list(_HOW)))
 def completion(shell: str) -> None:
