@@ -148,13 +148,7 @@ def facts(graph: Graph) -> Facts:
     slots = {node.id: (*_states(node.part, graph.width),) for node in graph.layers}
     inputs = {node.id.removeprefix("input."): node.part for node in graph.of("input")}
     heads = graph.of("head")
-    text = {node.id: node.part for node in graph.of("featurizer") if getattr(node.part, "modality", "") == "text"}
-    text_input, text_output = next(iter(text), ""), ""
-    for node in heads:
-        if isinstance(node.part, Head) and node.part.gives(graph.width).axes[:2] == ("batch", "tokens"):
-            vocab_size = getattr(node.part, "vocab_size", None)
-            if vocab_size is not None and text_input:
-                text_output = node.id
+    text_input, text_output, vocab_size = _language(graph)
     return Facts(
         name=graph.name,
         width=graph.width,
@@ -165,8 +159,22 @@ def facts(graph: Graph) -> Facts:
         text_input=text_input,
         text_output=text_output,
         prefix=next((node.part.streams for node in graph.of("fusion") if node.part.type == "prefix"), ()),
-        vocab_size=getattr(text.get(text_input), "vocab_size", None),
+        vocab_size=vocab_size,
     )
+
+
+def _language(graph: Graph) -> tuple[str, str, int | None]:
+    """Find the text that the model reads and the head that scores its next token; empty where there is none."""
+    texts = {node.id: node.part for node in graph.of("featurizer") if node.part.modality == "text"}
+    first = next(iter(texts), "")
+    for node in graph.of("head"):
+        head: Head = node.part
+        text = head.tied_to or first
+        vocab_size = getattr(texts.get(text), "vocab_size", None)
+        scores = getattr(head, "vocab_size", None)
+        if vocab_size is not None and scores == vocab_size:
+            return text, node.id, vocab_size
+    return first, "", getattr(texts.get(first), "vocab_size", None)
 
 
 def _states(layer: Layer, width: int) -> Iterator[StateSlot]:

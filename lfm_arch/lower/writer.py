@@ -59,8 +59,6 @@ class _Writer:
     def _call(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> fx.Node:
         return self.fx.create_node("call_function", function, args, kwargs, name)
 
-    # featurizers -------------------------------------------------------------------------------------------------
-
     def _featurizer(self, node: Node, *, whether_given: bool) -> fx.Node:
         target = same_module(self.graph, node)
         into = self.graph.into(node.id)
@@ -76,7 +74,7 @@ class _Writer:
     def _mask_of(self, source: str) -> Any:
         """Return the part of the mask that lies over one featurizer's stream; None over what is no part of it."""
         fusions = self.graph.of("fusion")
-        streams = list(self.graph.into(fusions[0].id).values()) if fusions else [source]
+        streams = list(self.graph.into(fusions[0].id).values()) if fusions else [self._stream_source()]
         if fusions and fusions[0].part.type != "prefix":
             streams = [name for name in streams if name not in fusions[0].part.placeholders][:1]
         if source not in streams:
@@ -97,10 +95,8 @@ class _Writer:
             return self.fx.call_function(forward.prefix, tuple(self.values[into[name]] for name in fusion.streams))
         return self.values[next(iter(into.values()))]
 
-    # the stack ---------------------------------------------------------------------------------------------------
-
     def _begin(self, observed: fx.Node) -> None:
-        stream = self._stream_source()
+        stream = self.values[self._stream_source()]
         self.context = self._call("context", forward.begin, stream, self.mask, self.state, observed)
         if any(operator.state(self.graph.width) for operator in self._operators()):
             self.slots = self._call("slots", forward.slots_of, self.state)
@@ -109,9 +105,10 @@ class _Writer:
         layers = [node.part for node in self.graph.layers]
         return [each for layer in layers for each in (layer.mixer, layer.channel) if each is not None]
 
-    def _stream_source(self) -> Any:
+    def _stream_source(self) -> str:
+        """Return the node that gives the stack its stream."""
         readers = (*self.graph.layers[:1], *self.graph.of("norm"), *self.graph.of("head"), *self.graph.of("output"))
-        return self.values[self.graph.into(readers[0].id)["stream"]]
+        return self.graph.into(readers[0].id)["stream"]
 
     def _layer(self, node: Node) -> None:
         into = self.graph.into(node.id)
@@ -153,8 +150,6 @@ class _Writer:
                 f"{_word(source)}_held", forward.hold, self.values[source], source, self.state
             )
         return self.held[source]
-
-    # outputs -----------------------------------------------------------------------------------------------------
 
     def _outputs(self, keep: fx.Node) -> Any:
         heads = self.graph.of("head")

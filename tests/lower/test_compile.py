@@ -40,6 +40,7 @@ from tests.graph.example import ATTENTION, CONV, SWIGLU, layer, spec
 from tests.operators.test_contract import EXAMPLES, Example
 
 TOKENS, VOCAB = 11, 64
+IMAGE = {"text": TokenEmbedding(vocab_size=VOCAB), "image": ImagePatches(patch_size=4)}
 SPEAKER = {"text": TokenEmbedding(vocab_size=VOCAB), "speaker": Features(size=5)}
 
 
@@ -269,7 +270,49 @@ def test_a_pooled_condition_leaves_padding_out() -> None:
     assert not torch.allclose(model(padded), alone, atol=1e-3)
 
 
-IMAGE = {"text": TokenEmbedding(vocab_size=VOCAB), "image": ImagePatches(patch_size=4)}
+@torch.no_grad()
+def test_a_mask_over_the_text_is_none_over_a_picture_that_conditions_it() -> None:
+    featurizers = {
+        "text": TokenEmbedding(vocab_size=VOCAB),
+        "image": ImagePatches(patch_size=4),
+        "gist": Pooled(source="image", size=5),
+    }
+    condition = FeaturizerCondition(name="gist", size=5)
+    _, model = lowered(spec(layer(CONV, AdaptiveLinear(rank=4, condition=condition)), featurizers=featurizers))
+    pixels = torch.randn(1, 3, 8, 8)
+    alone = model(ids(1), image=pixels)
+    padded = torch.cat([torch.zeros(1, 4, dtype=torch.long), ids(1)], dim=1)
+    mask = torch.arange(TOKENS + 4)[None] >= 4
+    torch.testing.assert_close(model(padded, image=pixels, mask=mask)[:, 4:], alone, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_pooled_prefix_leaves_its_own_padding_out() -> None:
+    """With streams in a row each has its own columns of the mask."""
+    featurizers = {**IMAGE, "gist": Pooled(source="text", size=5)}
+    condition = FeaturizerCondition(name="gist", size=5)
+    architecture = spec(
+        layer(None, AdaptiveLinear(rank=4, condition=condition)),
+        featurizers=featurizers,
+        fusion=Fusion(type="prefix", streams=("image", "text")),
+        heads={"mood": Classifier(num_classes=3, pool="last")},
+    )
+    _, model = lowered(architecture)
+    pixels = torch.randn(1, 3, 8, 8)
+    alone = model(ids(1), image=pixels)
+    padded = torch.cat([torch.zeros(1, 4, dtype=torch.long), ids(1)], dim=1)
+    mask = torch.ones(1, 4 + 4 + TOKENS, dtype=torch.bool)
+    mask[:, 4:8] = False
+    torch.testing.assert_close(model(padded, image=pixels, mask=mask), alone, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(model(padded, image=pixels), alone, atol=1e-3)
+
+
+def test_the_text_of_a_language_model_is_that_of_its_head() -> None:
+    featurizers = {"hint": TokenEmbedding(vocab_size=VOCAB), "text": TokenEmbedding(vocab_size=VOCAB)}
+    _, model = lowered(spec(layer(), featurizers=featurizers, fusion=Fusion(type="prefix", streams=("hint", "text"))))
+    assert (model.facts.text_input, model.facts.text_output, model.facts.vocab_size) == ("text", "lm", VOCAB)
+    _, other = lowered(spec(layer(), heads={"lm": LMHead(vocab_size=VOCAB + 1)}))
+    assert other.facts.text_output == ""
 
 
 @torch.no_grad()
