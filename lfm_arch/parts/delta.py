@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lfm_arch.parts.carry_delta import carry_delta
 from lfm_arch.parts.chunk import cut, joined
 from lfm_arch.parts.reference import using_reference
-from lfm_arch.parts.transition import carry_by_matrix
 
 CHUNK, PIECE = 64, 16
 SLOWEST_LOG = -10.0
@@ -142,15 +142,16 @@ def _by_chunks(
     kept_BNMCK = g_BNMCK.exp()
     asked_BNMCX = beta_BNMC1 * torch.cat([v_BNMCH, kept_BNMCK * k_BNMCK], dim=-1)
     solved_BNMCX = torch.linalg.solve_triangular(beta_BNMC1 * known_BNMCC, asked_BNMCX, upper=False, unitriangular=True)
-    # W = new - old S: what is written if the memory is empty, and what of it the memory knows already
     new_BNMCH, old_BNMCK = solved_BNMCX[..., :H], solved_BNMCX[..., H:]
     total_BNM1K = g_BNMCK[:, :, :, -1:]
-    late_BNMKC = (k_BNMCK * (total_BNM1K - g_BNMCK).exp()).transpose(-1, -2)
-    left_BNMK1 = total_BNM1K.exp().transpose(-1, -2)
-    P_BNMKK = left_BNMK1 * torch.eye(k_BNMCK.shape[-1], device=g_BNMCK.device) - late_BNMKC @ old_BNMCK
-    before_BNMKH, after_BNKH = carry_by_matrix(P_BNMKK, late_BNMKC @ new_BNMCH, memory_BNKH)
-    asks_BNMCK = q_BNMCK * kept_BNMCK - seen_BNMCC @ old_BNMCK
-    y_BNMCH = asks_BNMCK @ before_BNMKH + seen_BNMCC @ new_BNMCH
+    before_BNMKH, after_BNKH, written_BNMCH = carry_delta(
+        total_BNM1K.exp().transpose(-1, -2),
+        k_BNMCK * (total_BNM1K - g_BNMCK).exp(),
+        new_BNMCH,
+        old_BNMCK,
+        memory_BNKH,
+    )
+    y_BNMCH = (q_BNMCK * kept_BNMCK) @ before_BNMKH + seen_BNMCC @ written_BNMCH
     return joined(y_BNMCH, tokens).transpose(1, 2), after_BNKH
 
 
