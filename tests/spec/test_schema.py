@@ -19,7 +19,7 @@ from lfm_arch.spec.words import WORDS, Word
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path
-    for folder in ("specs", "specs/spaces", "specs/zoo", "search", "lfm_arch/hardware/profiles")
+    for folder in ("specs", "specs/spaces", "specs/zoo", "specs/examples", "search", "lfm_arch/hardware/profiles")
     for path in (ROOT / folder).glob("*.yaml")
 )
 SCHEMAS = {kind: json.loads((ROOT / "specs" / "schema" / f"{kind}.json").read_text()) for kind in KINDS}
