@@ -36,14 +36,18 @@ def panel(summary: StudySummary, record: Record, front: Sequence[Record], *, fir
         element("h3", "Architecture") if record.drawing else None,
         drawing.stack(record.drawing) if record.drawing else None,
         bars,
-        element("h3", "How its quality was measured") if record.quality else None,
-        table(["", ""], [[words(key), plain(value)] for key, value in record.quality.items()])
-        if record.quality
-        else None,
+        _measured(record),
         element("details", element("summary", "Spec"), element("pre", record.spec)) if record.spec else None,
         class_=" ".join(classes),
         id=anchor(record),
     )
+
+
+def _measured(record: Record) -> Markup | None:
+    if not record.quality:
+        return None
+    rows = [[words(key), plain(value)] for key, value in record.quality.items() if value not in ([], {}, "", None)]
+    return element("details", element("summary", "How its quality was measured"), table(["what", "value"], rows))
 
 
 def leaves(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -63,6 +67,7 @@ BOUNDS: Mapping[str, tuple[str, str]] = {
     "state": ("state", "fixed state"),
     "elementwise": ("elementwise", "norms, gates, residuals"),
     "overhead": ("overhead", "kernel launches"),
+    "link": ("other", "exchange between chips"),
 }
 """What takes the time -> (colour and CSS class, words)."""
 
@@ -110,11 +115,18 @@ def interval(value: Value | None) -> str:
     """Write the 90 % interval of a value."""
     if value is None or value.low is None or value.high is None:
         return "no interval known"
-    return f"90 % between {value.low:.4g} and {value.high:.4g} {value.unit}"
+    ends = (figure(value.model_copy(update={"value": end})) for end in (value.low, value.high))
+    return "90 % between " + " and ".join(ends)
 
 
 def plain(value: object) -> str:
     """Write a recorded value as text."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{words(str(key))} {plain(each)}" for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(plain, value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

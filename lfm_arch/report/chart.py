@@ -7,7 +7,7 @@ All colours are CSS variables of the page, so that one drawing serves light, dar
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from math import ceil, floor, log10
 
@@ -29,6 +29,14 @@ class Point:
     """Anchor that a click goes to."""
     x_interval: tuple[float, float] | None = None
     y_interval: tuple[float, float] | None = None
+
+    def scaled(self, x: float, y: float) -> "Point":
+        """Return the point in other units."""
+        ends = [
+            None if interval is None else (interval[0] * factor, interval[1] * factor)
+            for interval, factor in ((self.x_interval, x), (self.y_interval, y))
+        ]
+        return replace(self, x=self.x * x, y=self.y * y, x_interval=ends[0], y_interval=ends[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,16 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def scatter(points: Sequence[Point], *, x_title: str, y_title: str, rug: Sequence[float] = (), name: str) -> str:
-    """Draw points with their 90 % intervals and the staircase of the front; lower is better on both axes.
+def scatter(
+    points: Sequence[Point],
+    *,
+    x_title: str,
+    y_title: str,
+    rug: Sequence[float] = (),
+    name: str,
+    maximize: tuple[bool, bool] = (False, False),
+) -> str:
+    """Draw points with their 90 % intervals and the staircase of the front; lower left is better.
 
     Args:
         points: at least one.
@@ -61,17 +77,17 @@ def scatter(points: Sequence[Point], *, x_title: str, y_title: str, rug: Sequenc
         y_title: with unit.
         rug: x values of candidates that have no y, drawn as ticks on the axis.
         name: what a screen reader says.
+        maximize: whether more is better on the x and y axis; such an axis runs backwards.
     """
     height, left, right, top, bottom = 430, 64, 18, 16, 52
     # intervals of modelled values can be wider than all points together; they are clipped, not fitted
     xs, ys = [point.x for point in points] + list(rug), [point.y for point in points]
     x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(min(ys), max(ys))
-    x_at = _scale(x_ticks[0], x_ticks[-1], left, WIDTH - right)
-    y_at = _scale(y_ticks[0], y_ticks[-1], height - bottom, top)
+    x_at = _scale(*_ends(x_ticks, backwards=maximize[0]), left, WIDTH - right)
+    y_at = _scale(*_ends(y_ticks, backwards=maximize[1]), height - bottom, top)
     body = [_frame(x_ticks, y_ticks, x_at, y_at, (left, WIDTH - right, top, height - bottom), x_title, y_title)]
-    front = sorted(
-        (point for point in points if point.kind.split()[0] == "front"), key=lambda point: (point.x, point.y)
-    )
+    chosen = [point for point in points if point.kind.split()[0] == "front"]
+    front = sorted(chosen, key=lambda point: (x_at(point.x), -y_at(point.y)))
     if front:
         corners = [(x_at(front[0].x), float(top))]
         for before, after in itertools.pairwise(front):
@@ -143,6 +159,10 @@ Scale = Callable[[float], float]
 Box = tuple[float, float, float, float]
 
 
+def _ends(marks: Sequence[float], *, backwards: bool) -> tuple[float, float]:
+    return (marks[-1], marks[0]) if backwards else (marks[0], marks[-1])
+
+
 def _scale(low: float, high: float, start: float, stop: float) -> Scale:
     return lambda value: start + (value - low) / (high - low) * (stop - start)
 
@@ -177,7 +197,7 @@ def _mark(point: Point, x_at: Scale, y_at: Scale, box: Box) -> str:
     x, y = x_at(point.x), y_at(point.y)
     whiskers = ""
     if point.x_interval is not None:
-        low, high = (min(max(x_at(end), left), right) for end in point.x_interval)
+        low, high = sorted(min(max(x_at(end), left), right) for end in point.x_interval)
         whiskers += f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
     if point.y_interval is not None:
         low, high = (min(max(y_at(end), top), bottom) for end in point.y_interval)

@@ -91,7 +91,7 @@ def _top(summary: StudySummary, complete: Sequence[Record], front: Sequence[Reco
     ran = f"{summary.finished} of {summary.trials} trials"
     entries = [
         (str(len(front)), "on the Pareto front", f"of {len(complete)} trained"),
-        (str(summary.infeasible), "over a budget", "discarded before training"),
+        (str(summary.infeasible), "outside a budget or floor", "budgets discard before training"),
         (str(summary.duplicate), "duplicates", "never evaluated twice"),
         (str(summary.failed), "failed", "recorded with their error"),
         (seconds(summary.seconds) if summary.seconds < 100 else f"{summary.seconds / 60:.0f} min", "machine time", ran),
@@ -175,18 +175,22 @@ def _plot(summary: StudySummary, records: Sequence[Record], shown: Sequence[Reco
             rug.append(record.objectives[x.name].value)
     if not points:
         return card(f"{y.title} against {x.title}", element("p", "No complete candidate has both values."))
+    (x_scale, x_unit), (y_scale, y_unit) = (
+        _axis_unit(axis.unit, [point.x if axis is x else point.y for point in points]) for axis in (x, y)
+    )
     svg = chart.scatter(
-        points,
-        x_title=f"{x.title} ({x.unit})",
-        y_title=f"{y.title} ({y.unit})",
-        rug=rug,
+        [point.scaled(x_scale, y_scale) for point in points],
+        x_title=f"{x.title} ({x_unit})",
+        y_title=f"{y.title} ({y_unit})",
+        rug=[value * x_scale for value in rug],
         name=f"{len(points)} candidates by {x.title} and {y.title}",
+        maximize=(x.direction == "maximize", y.direction == "maximize"),
     )
     key = [
         ("accent", "round", "Pareto front"),
         ("other", "round", "dominated"),
         ("attention", "diamond", "known-good architecture"),
-    ] + ([("bad", "", "ticks on the axis: over a budget, never trained")] if rug else [])
+    ] + ([("bad", "", "ticks on the axis: outside a budget or floor")] if rug else [])
     return card(
         f"{_capital(y.title)} against {x.title}",
         element(
@@ -196,6 +200,14 @@ def _plot(summary: StudySummary, records: Sequence[Record], shown: Sequence[Reco
         ),
         element("figure", Markup(svg), legend(key)),
     )
+
+
+def _axis_unit(unit: str, values: Sequence[float]) -> tuple[float, str]:
+    """Choose the unit of an axis, and what values are multiplied with."""
+    if unit != "s":
+        return 1.0, unit
+    largest = max(map(abs, values))
+    return (1.0, "s") if largest >= 1 else (1e3, "ms") if largest >= 1e-3 else (1e6, "us")
 
 
 def _point(record: Record, x: Objective, y: Objective, *, on_front: bool, has_panel: bool) -> chart.Point:

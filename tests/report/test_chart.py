@@ -47,3 +47,15 @@ def test_columns_are_as_high_as_their_sums() -> None:
 
 def test_one_value_is_a_chart_too() -> None:
     assert "polyline" in steps([0.5], x_title="n", y_title="v", name="one")
+
+
+def test_an_axis_where_more_is_better_runs_backwards() -> None:
+    points = [Point(10, 1, "fast", "front"), Point(0, 0, "slow", "front")]
+    svg = scatter(points, x_title="speed", y_title="loss", name="two", maximize=(True, False))
+    fast, slow = (float(part.split('"')[0]) for part in svg.split('cx="')[1:])
+    assert fast < slow
+
+
+def test_units_change_values_and_intervals_alike() -> None:
+    scaled = Point(0.002, 2, "a", "front", x_interval=(0.001, 0.004)).scaled(1e3, 1)
+    assert (scaled.x, scaled.y, scaled.x_interval, scaled.y_interval) == (2.0, 2, (1.0, 4.0), None)
