@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lfm_arch.spec.emit import flow
 from lfm_arch.spec.expression import Expression, parse, parse_scalar
 from lfm_arch.spec.extend import is_hole
 from lfm_arch.spec.problem import Problems
@@ -214,7 +215,7 @@ def _labels(options: tuple[Node, ...]) -> tuple[Value, ...]:
         elif words[number] and words.count(words[number]) == 1:
             label = words[number]
         else:
-            text = json.dumps(plain(option), separators=(",", ":"))
+            text = flow(plain(option))
             label = text if len(text) <= 40 else f"option {number}"
         if any(_equal(label, other) for other in labels):
             label = f"option {number}"

@@ -356,7 +356,7 @@ def test_labels_of_options_are_told_apart(tmp_path: Path) -> None:
         "{type: proportional, theta: 7.0}]}}}"
     )
     [decision] = space(tmp_path, text).decisions()
-    assert decision.options == (None, '{"theta":100.0}', '{"theta":100.0,"fraction":0.5}', "proportional")
+    assert decision.options == (None, "{theta: 100.0}", "{theta: 100.0, fraction: 0.5}", "proportional")
 
 
 def test_vars_that_are_read_are_told(tmp_path: Path) -> None:

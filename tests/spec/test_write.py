@@ -16,6 +16,7 @@ from lfm_arch.spec.write import write_spec
 from tests.spec.sample import model
 
 ROOT = Path(__file__).parents[2] / "specs"
+SHIPPED = [*sorted(ROOT.glob("*.yaml")), ROOT / "examples" / "tiny-shared.yaml"]
 
 
 def back(spec: ArchSpec, folder: Path) -> ArchSpec:
@@ -24,7 +25,9 @@ def back(spec: ArchSpec, folder: Path) -> ArchSpec:
     return load_spec(path)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*sorted(ROOT.glob("*.yaml")), ROOT / "examples" / "tiny-shared.yaml"], ids=lambda path: path.stem
+)
 def test_shipped_specs(path: Path, tmp_path: Path) -> None:
     spec = load_spec(path)
     again = back(spec, tmp_path)
