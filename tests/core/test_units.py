@@ -119,7 +119,9 @@ def test_fields_refuse(field: str, written: Any, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "written"), [(Count, "12 K"), (Bytes, "25 GB/s"), (Bytes, -1), (Seconds, "3"), (Watts, [])], ids=str
+    ("kind", "written"),
+    [(Count, "12 K"), (Bytes, "25 GB/s"), (Bytes, -1), (Seconds, "3"), (Watts, [])],
+    ids=["bare K", "a rate", "negative", "no unit", "a list"],
 )
 def test_the_schema_refuses_what_the_field_refuses(kind: Any, written: object) -> None:
     with pytest.raises(jsonschema.ValidationError):
