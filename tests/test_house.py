@@ -97,6 +97,8 @@ def test_every_code_is_met_in_a_test() -> None:
         ["report", "--help"],
         ["search", "--help"],
         ["build", "--help"],
+        ["import", "tests/export/lfm2.json"],
+        ["export", "--help"],
     ],
     ids=" ".join,
 )

@@ -5,7 +5,10 @@ from functools import cache
 
 from lfm_arch.core.errors import Code
 
-ROOMS = ("spec", "operators", "featurizers", "graph", "hardware", "lower", "runtime", "quality", "search", "report")
+ROOMS = (
+    *("spec", "operators", "featurizers", "graph", "hardware"),
+    *("lower", "runtime", "export", "quality", "search", "report"),
+)
 """Rooms that may have a `codes` module; all of these are free of torch."""
 
 

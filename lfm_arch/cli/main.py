@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import keyword
 import sys
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -18,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "cost": "Predict speed and memory on a hardware profile.",
     "hw": "List, show and measure hardware profiles.",
     "build": "Compile a spec to a torch module and write a checkpoint directory.",
+    "import": "Write the spec, and a build directory, of a Hugging Face checkpoint.",
+    "export": "Write a build directory for Hugging Face transformers and what reads its checkpoints.",
     "run": "Push real input through a built model, or generate text.",
     "search": "Search a space for quality and latency on a hardware profile.",
     "report": "Write the HTML page of a study or of a single model.",
@@ -37,8 +40,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"lfm_arch.cli.{cmd_name}")
-        return getattr(module, cmd_name)
+        # a word that Python keeps for itself names neither a module nor a function
+        word = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        return getattr(importlib.import_module(f"lfm_arch.cli.{word}"), word)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
