@@ -7,6 +7,7 @@ Processor time of the fastest repeat, in milliseconds; wall time too for the com
 
 import argparse
 import json
+import os
 import random
 import resource
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from lfm_arch.core.errors import SpecError
@@ -80,12 +81,15 @@ def drawn(space: Space, seed: int, count: int) -> int:
 
 
 def command(*args: str, repeats: int) -> dict[str, float]:
-    """Run the command line in processes of its own."""
+    """Run the command line in processes of its own, compiled as an installed package is."""
     script = "from lfm_arch.cli.main import main; main()"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(Path(gettempdir()) / "lfm-arch-bench")}
     cpu = wall = float("inf")
     for _ in range(repeats):
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run([sys.executable, "-c", script, *args], check=True, capture_output=True, cwd=ROOT)
+        line = [sys.executable, "-c", script, *args]
+        subprocess.run(line, check=True, capture_output=True, cwd=ROOT, env=environment)
         after, ended = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         wall = min(wall, ended - began)
         cpu = min(cpu, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
