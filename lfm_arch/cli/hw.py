@@ -24,6 +24,8 @@ Examples:
   lfm-arch hw show qualcomm
   lfm-arch hw show apple-m4-max --json
   lfm-arch hw profile
+  lfm-arch hw compare apple qualcomm
+  lfm-arch hw validate --html runs/validation.html
 """
 
 
@@ -74,7 +76,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001
             each.name,
             aliases.get(each.name, ""),
             each.use().name,
-            "unknown" if bandwidth is None else _quantity(bandwidth.value, "B/s"),
+            "unknown" if bandwidth is None else quantity(bandwidth.value, "B/s"),
             f"{runs} runs" if runs else Text("borrows", "dim"),
         )
     out.print(table)
@@ -149,6 +151,30 @@ def profile(as_json: bool) -> None:  # noqa: FBT001
     out.print(Text(f"\nkept in {local_path()}; use it as --hw local", "dim"))
 
 
+@hw.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, numbers in base units.")
+def compare(first: str, second: str, as_json: bool) -> None:  # noqa: FBT001
+    """Compare two profiles: data sheets, and what their first runtimes reach with q4_0 weights."""
+    from lfm_arch.cli.validation import compare_profiles
+
+    compare_profiles(first, second, as_json=as_json)
+
+
+@hw.command()
+@click.option("--json", "as_json", is_flag=True, help="Every figure as JSON.")
+@click.option("--html", type=click.Path(dir_okay=False), metavar="PATH", help="Write the page too.")
+def validate(as_json: bool, html: str | None) -> None:  # noqa: FBT001
+    """Predict every published run without having seen it, and say how far off; about twenty seconds.
+
+    One model is left out of what a runtime on a device was fitted on, then whole devices. Errors are of the time.
+    """
+    from lfm_arch.cli.validation import validate_costs
+
+    validate_costs(as_json=as_json, html=html)
+
+
 def measure_here(*, fresh: bool) -> Any:
     """Return this machine's profile, measuring it with a progress bar on stderr when need be."""
     from lfm_arch.hardware.local import local_path, local_profile
@@ -188,7 +214,7 @@ def _figures(profile: Any) -> Padding:
         told = "; ".join(part for part in (figure.formula, figure.note) if part)
         sparse = " sparse" if getattr(figure, "sparse", False) else ""
         table.add_row(
-            words, f"{_quantity(figure.value, unit)}{sparse}", figure.kind, f"{told} [{figure.source}]".strip()
+            words, f"{quantity(figure.value, unit)}{sparse}", figure.kind, f"{told} [{figure.source}]".strip()
         )
     if not table.row_count:
         table.add_row("nothing with a source", "", "", "")
@@ -209,9 +235,9 @@ def _runtime(use: Any, found: Any, spread: Any = None) -> Padding:
         return Padding(table, (1, 0, 0, 0), expand=False)
     for name, fit in found.rates.items():
         what, unit = {**RATE_WORDS, **_MATMUL_WORDS}[name]
-        ends = [] if fit.low is None else [_quantity(end, unit) for end in (fit.low, fit.high)]
+        ends = [] if fit.low is None else [quantity(end, unit) for end in (fit.low, fit.high)]
         around = " to ".join(ends) if spread is None else f"{spread.get(name, 0):.0%}"
-        table.add_row(what, _quantity(fit.value, unit), around)
+        table.add_row(what, quantity(fit.value, unit), around)
     told = found.note or f"fitted on {len(found.rows)} runs of {', '.join(found.models)}"
     errors = ", ".join(f"{name.replace('_', ' ')} {value:.1%}" for name, value in found.errors.items())
     return Padding(_under(table, f"{told}{f'; mean error {errors}' if errors else ''}"), (1, 0, 0, 0), expand=False)
@@ -238,7 +264,8 @@ def _operators(profile: Any) -> Padding:
     return Padding(table, (1, 0, 1, 0), expand=False)
 
 
-def _quantity(value: float, unit: str) -> str:
+def quantity(value: float, unit: str) -> str:
+    """Write a number of a profile with its unit."""
     from lfm_arch.core.units import seconds, size
 
     if unit == "s":

@@ -28,6 +28,8 @@ class Cost:
     """Weights read in this pass; expected distinct experts for a batch, looked-up rows for an embedding."""
     touched_expert_params: float = 0.0
     """The part of `touched_params` that lies in routed experts, which runtimes read with other kernels."""
+    expert_flops: int = 0
+    """The part of `matmul_flops` that lies in routed experts."""
     cache_read: int = 0
     """Elements of the growing (or windowed) cache that are read."""
     cache_write: int = 0

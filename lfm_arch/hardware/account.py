@@ -42,7 +42,9 @@ def fold(estimate: Estimate) -> tuple[Folded, ...]:
 
 RATE_WORDS: Mapping[str, tuple[str, str]] = {
     "weights": ("reading weights", "B/s"),
-    "experts": ("reading experts", "B/s"),
+    "experts": ("reading experts, one token", "B/s"),
+    "experts_batch": ("reading experts, several", "B/s"),
+    "expert_matmul": ("matrix products, experts", "FLOP/s"),
     "kv": ("reading the cache", "B/s"),
     "decode_attention": ("attention, decoding", "FLOP/s"),
     "matmul": ("matrix products", "FLOP/s"),
@@ -52,6 +54,8 @@ RATE_WORDS: Mapping[str, tuple[str, str]] = {
     "part": ("a mixer or channel mixer", "s"),
     "kernel": ("a kernel", "s"),
     "prompt": ("starting a prompt", "s"),
+    "link": ("between chips", "B/s"),
+    "hop": ("an exchange between chips", "s"),
     "half_tokens": ("rows at half rate", ""),
 }
 """What a rate is called, and its unit."""
@@ -76,7 +80,8 @@ def provenance(estimate: Estimate) -> tuple[Line, ...]:
     """Say of every rate that takes part how it is known; rates of nothing are left out."""
     lines = []
     for name, rate in estimate.rates.items():
-        unused = name == "experts" and not estimate.work.table_PRF[..., EXPERT].any()
+        unused = "expert" in name and not estimate.work.table_PRF[..., EXPERT].any()
+        unused |= name in ("link", "hop") and estimate.scenario.chips == 1
         if unused or (not rate.value and name != "matmul"):
             continue
         words, unit = RATE_WORDS[name]

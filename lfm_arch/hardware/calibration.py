@@ -20,10 +20,13 @@ with such a unit. `spec_only`: data sheet alone.
 """
 
 Phase = Literal["prefill", "decode"]
+PHASES: tuple[Phase, ...] = ("decode", "prefill")
 
 RATES: tuple[str, ...] = (
     "weights",
     "experts",
+    "experts_batch",
+    "expert_matmul",
     "kv",
     "decode_attention",
     "matmul_float",
@@ -32,15 +35,17 @@ RATES: tuple[str, ...] = (
     "part",
     "kernel",
     "prompt",
+    "hop",
     "activations",
     "state",
     "half_tokens",
 )
 """What a calibration may hold.
 
-`weights`, `experts`, `kv` in byte/s; `decode_attention`, `matmul_float`, `matmul_quantized`, `attention` in FLOP/s;
-`part`, `kernel`, `prompt` in seconds: for each mixer and channel mixer, each kernel, each prompt. `activations` and
-`state` in byte/s. `half_tokens`: rows of activations at which a matrix product reaches half its rate.
+In byte/s: `weights`; `experts` for one token and `experts_batch` for several; `kv`; `activations`; `state`. In FLOP/s:
+`decode_attention`, `matmul_float`, `matmul_quantized`, `expert_matmul`, `attention`. In seconds: `part` for each mixer
+and channel mixer, `kernel` for each kernel, `prompt` for each prompt, `hop` for each exchange between chips.
+`half_tokens`: rows of activations at which a matrix product reaches half its rate.
 """
 
 
@@ -68,7 +73,7 @@ class Calibration:
     runtime: str
     rates: Mapping[str, Fit]
     tier: Tier = "calibrated"
-    """`spec_only` where the measured runs say too little of how they were made."""
+    """`family` where one model in one format was measured; `spec_only` where the runs do not say how they were made."""
     rows: tuple[str, ...] = ()
     """Ids in the shipped table of measurements."""
     models: tuple[str, ...] = ()

@@ -106,4 +106,11 @@ CODES: tuple[Code, ...] = (
         wrong="lfm-arch cost encoder.yaml --hw apple    # attention with direction: bidirectional",
         right="lfm-arch show encoder.yaml               # counts need no decoding",
     ),
+    Code(
+        "E715",
+        "what links the chips is unknown",
+        "A model on several chips sends activations between them. Without the profile's `link` no time is predicted.",
+        wrong="lfm-arch cost specs/lfm2-8b-a1b.yaml --hw raspberry-pi-5 --chips 2",
+        right="lfm-arch cost specs/lfm2-8b-a1b.yaml --hw mi300x --chips 2",
+    ),
 )

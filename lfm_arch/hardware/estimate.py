@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import Literal
@@ -14,16 +14,18 @@ import numpy as np
 from lfm_arch.core.errors import Diagnostic, ProfileError
 from lfm_arch.core.units import size
 from lfm_arch.graph.graph import Graph
-from lfm_arch.hardware.calibration import TIERS, Calibration, Phase, Tier, shipped, worse
+from lfm_arch.hardware.calibration import TIERS, Calibration, Calibrations, Phase, Tier, shipped, worse
 from lfm_arch.hardware.formats import cache_bits, weight_format
 from lfm_arch.hardware.memory import Memory, measure_memory
+from lfm_arch.hardware.parallel import overlap, shard
 from lfm_arch.hardware.price import BOUNDS, Bound, Widths, price
 from lfm_arch.hardware.profile import Profile
 from lfm_arch.hardware.quantity import Power
-from lfm_arch.hardware.rate import Rate, Rates, resolve_rates, worse_by_one
+from lfm_arch.hardware.rate import Rate, Rates, worse_by_one
+from lfm_arch.hardware.resolve import between, resolve_rates, streamed
 from lfm_arch.hardware.runtime import Engine, Use, load_engine
 from lfm_arch.hardware.scenario import Scenario
-from lfm_arch.hardware.work import DENSE, EXPERT, STEP_SHARES, Array, Work, measure_work
+from lfm_arch.hardware.work import EXPERT, STEP_SHARES, Array, Work, measure_work
 
 _RATE_OF_BOUND: Mapping[Bound, tuple[str, ...]] = {
     "matmul": ("matmul",),
@@ -33,6 +35,7 @@ _RATE_OF_BOUND: Mapping[Bound, tuple[str, ...]] = {
     "state": ("state",),
     "elementwise": ("activations",),
     "overhead": ("part",),
+    "link": ("link",),
 }
 _MATTERS = 0.1
 """Share of the time from which on a rate's tier counts for the answer."""
@@ -82,6 +85,7 @@ class Estimate:
     prefill_RT: Array
     decode_RT: Array
     """Mean decoding step."""
+    known: Calibrations
 
     @cached_property
     def prefill_s(self) -> float | None:
@@ -226,7 +230,7 @@ class Estimate:
     @cached_property
     def calibration(self) -> Calibration | None:
         """What was fitted or measured on this device and runtime."""
-        return self.profile.calibration(self.use) or shipped().find(self.profile.name, self.use.unit, self.use.name)
+        return self.profile.calibration(self.use) or self.known.find(self.profile.name, self.use.unit, self.use.name)
 
     def require(self, tier: Tier) -> "Estimate":
         """Return itself when every answer is known at least as well as `tier`.
@@ -259,7 +263,8 @@ class Estimate:
             if bound == "attention" and self._scans:
                 used.append(worse_by_one(used[-1]))
             if bound in ("weights", "matmul") and self.work.table_PRF[0, :, EXPERT].any():
-                used.append(self.rates.experts.tier)
+                rate = self.rates.experts if bound == "weights" else self.rates.expert_matmul
+                used.append(rate.tier)
         tier = worse(*used) if used else self.rates.weights.tier
         return worse_by_one(tier) if tier == "calibrated" and self.outside else tier
 
@@ -276,8 +281,7 @@ class Estimate:
         if own is None or not own.rows:
             return ""
         weights = weight_format(self.scenario.weights)
-        read = self.work.table_PRF[1, :, DENSE] + self.work.table_PRF[1, :, EXPERT]
-        bytes_read = float((read * self.work.weight_bits(weights)) @ self.work.repeats_R) / 8
+        bytes_read = float(self.work.read_bytes(self.work.table_PRF[1], weights).sum(1) @ self.work.repeats_R)
         low, high = own.weight_bytes
         if not low / 2 <= bytes_read <= high * 2:
             return f"{size(bytes_read)} of weights a token, where {size(low)} to {size(high)} were measured"
@@ -289,14 +293,14 @@ class Estimate:
         tier = self.tiers[phase]
         if value is None:
             return Number(None, unit, "modelled", note="no arithmetic rate is known for this unit and format")
-        factor = shipped().interval(tier, phase).factor
+        factor = self.known.interval(tier, phase).factor
         return Number(value, unit, "modelled", tier, value / factor, value * factor)
 
     def _energy(self) -> Number:
         value = self.energy_per_token_j
         if value is None or self.power is None:
             return Number(None, "J", "modelled", note="nobody measured the power of this unit under such a load")
-        factor = shipped().interval(self.tiers["decode"], "decode").factor
+        factor = self.known.interval(self.tiers["decode"], "decode").factor
         note = f"{self.power.value:g} W at the {self.power.scope} ({self.power.note}) times the time"
         return Number(value, "J", "modelled", self.tiers["decode"], value / factor, value * factor, note)
 
@@ -324,10 +328,11 @@ def estimate_work(
     *,
     runtime: str | None = None,
     rates: Rates | None = None,
+    found: Calibrations | None = None,
 ) -> Estimate:
     """Estimate from counts made before: the part that depends on the device, for several devices or a search.
 
-    `rates` replaces what is known of the runtime, to try others.
+    `rates` replaces what is known of the runtime, `found` the calibrations that ship, to try others.
     """
     use = profile.use(runtime)
     engine = load_engine(use.engine)
@@ -340,18 +345,10 @@ def estimate_work(
                 help=f"use weights in {' or '.join(use.formats)}",
             )
         )
-    rates = rates or resolve_rates(profile, use, weights.name, quantized=weights.quantized)
-    widths = Widths(
-        weight_R=work.weight_bits(weights) / 8,
-        cache=cache_bits(scenario.cache) / 8,
-        state=engine.state_bits / 8,
-        activation=engine.activation_bits / 8,
-    )
-    chunks = ceil(scenario.prompt / engine.prefill_chunk) if engine.prefill_chunk else 1
-    rows_P = np.full(work.table_PRF.shape[0], float(scenario.batch))
-    rows_P[0] *= min(scenario.prompt, engine.prefill_chunk or scenario.prompt)
-    seconds_PRT = price(work, rates, widths, rows_P=rows_P, chunks=chunks)
-    return Estimate(
+    known = shipped() if found is None else found
+    rates = rates or resolve_rates(profile, use, weights.name, quantized=weights.quantized, found=known)
+    rates = between(profile, rates, scenario.chips)
+    made = Estimate(
         graph=graph,
         profile=profile,
         use=use,
@@ -359,7 +356,26 @@ def estimate_work(
         scenario=scenario,
         rates=rates,
         work=work,
-        prefill_RT=seconds_PRT[0],
+        prefill_RT=np.empty(0),
+        decode_RT=np.empty(0),
+        known=known,
+    )
+    if profile.memory.outside is not None and made.fits is False:
+        made = replace(made, rates=streamed(profile, rates))
+    widths = Widths(
+        weight_R=work.weight_bits(weights) / 8,
+        expert=weights.routed_bits / 8,
+        cache=cache_bits(scenario.cache) / 8,
+        state=engine.state_bits / 8,
+        activation=engine.activation_bits / 8,
+    )
+    chunks = ceil(scenario.prompt / engine.prefill_chunk) if engine.prefill_chunk else 1
+    rows_P = np.full(work.table_PRF.shape[0], float(scenario.batch))
+    rows_P[0] *= min(scenario.prompt, engine.prefill_chunk or scenario.prompt)
+    seconds_PRT = price(shard(graph, work, scenario), made.rates, widths, rows_P=rows_P, chunks=chunks)
+    return replace(
+        made,
+        prefill_RT=seconds_PRT[0] * overlap(scenario, chunks),
         decode_RT=np.tensordot(STEP_SHARES, seconds_PRT[1:], axes=1),
     )
 

@@ -1,6 +1,6 @@
 """Bounded least squares on relative error, small enough to read.
 
-    minimise  sum_i ( (known_i + A_i x) / t_i - 1 )^2    with  lower <= x <= upper
+    minimise  sum_i ( (known_i + A_i x) / t_i - 1 )^2 + sum_k w_k^2 ( x_k / p_k - 1 )^2    with  lower <= x <= upper
 
 Times span four decades, so errors are weighed relative to the measured time.
 """
@@ -14,7 +14,14 @@ Array = NDArray[np.float64]
 
 
 def fit_relative(
-    columns: Array, times: Array, *, known: Array | None = None, lower: Sequence[float], upper: Sequence[float]
+    columns: Array,
+    times: Array,
+    *,
+    known: Array | None = None,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    prior: Sequence[float] | None = None,
+    hold: Sequence[float] | None = None,
 ) -> Array:
     """Fit non-negative seconds for each unit of work.
 
@@ -24,6 +31,8 @@ def fit_relative(
         known: seconds of each measurement that are settled already.
         lower: smallest allowed x, by kind.
         upper: largest.
+        prior: what each x is thought to be, `p`; a kind whose prior is zero has none.
+        hold: how firmly, `w`: the spread of measurements over that of the prior.
 
     Returns:
         x by coordinate descent, which finds the minimum of this convex problem; a kind without work keeps its
@@ -31,6 +40,11 @@ def fit_relative(
     """
     scaled_NK = columns / times[:, None]
     target_N = np.ones(len(times)) if known is None else 1.0 - known / times
+    if prior is not None and hold is not None:
+        pulls_K = np.array([w / p if p > 0 else 0.0 for p, w in zip(prior, hold, strict=True)])
+        pulled = pulls_K > 0
+        scaled_NK = np.concatenate([scaled_NK, np.diag(pulls_K)[pulled]])
+        target_N = np.concatenate([target_N, np.asarray(hold, float)[pulled]])
     sizes_K = np.sqrt((scaled_NK**2).sum(0))
     used = sizes_K > 0
     safe_K = np.where(used, sizes_K, 1.0)

@@ -25,6 +25,12 @@ class WeightFormat:
     quantized: bool
     """Whether the arithmetic goes through integer or dequantising kernels rather than plain float ones."""
     note: str = ""
+    expert_bits: float | None = None
+    """In routed experts; None for those of the layers."""
+
+    @property
+    def routed_bits(self) -> float:
+        return self.bits if self.expert_bits is None else self.expert_bits
 
 
 def _even(name: str, bits: float, *, quantized: bool, note: str = "") -> WeightFormat:
@@ -50,6 +56,12 @@ WEIGHT_FORMATS: Mapping[str, WeightFormat] = {
         WeightFormat("q4_k_m", 4.80, _Q6_K, 4.5, quantized=True, note=_MIXED),
         WeightFormat("q4_0", 4.5, _Q6_K, 4.5, quantized=True, note=f"one 16 bit scale for 32 weights; {_KEPT}"),
         WeightFormat("mxfp4", 4.25, 16, 16, quantized=True, note="one 8 bit scale for 32 weights; 16 bit embedding"),
+        WeightFormat(
+            "mxfp4_moe", 8.5, 8.5, 8.5, quantized=True, expert_bits=4.25, note="experts in mxfp4, the rest in q8_0"
+        ),
+        WeightFormat(
+            "mxfp4_moe_bf16", 16, 16, 16, quantized=True, expert_bits=4.25, note="experts in mxfp4, the rest in bf16"
+        ),
         _even("int8", 8, quantized=True, note="one scale a row"),
         _even("int4_g32", 4.5, quantized=True, note="one 16 bit scale for 32 weights"),
         _even("int4_g64", 4.5, quantized=True, note="16 bit scale and zero point for 64 weights"),

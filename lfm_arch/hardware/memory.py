@@ -7,6 +7,7 @@ from functools import cached_property
 from lfm_arch.graph.count import slots
 from lfm_arch.graph.graph import Graph
 from lfm_arch.hardware.formats import WeightFormat, cache_bits, weight_format
+from lfm_arch.hardware.parallel import Share, share_of
 from lfm_arch.hardware.runtime import Engine
 from lfm_arch.hardware.scenario import Scenario
 from lfm_arch.hardware.work import ACTIVATIONS, Work
@@ -17,7 +18,7 @@ ENCODER_BITS = 16.0
 
 @dataclass(frozen=True)
 class Memory:
-    """Peak bytes of a scenario, at its end, when the cache is longest."""
+    """Peak bytes of a scenario on each chip, at its end, when the cache is longest."""
 
     weights: float
     """Exact: every parameter in the format of its place, which is also the size of the file."""
@@ -43,6 +44,7 @@ def weight_bytes(work: Work, weights: WeightFormat) -> float:
     """Return the bytes of all weights, which is also the size of the file."""
     bits = {
         "layers": weights.bits,
+        "experts": weights.routed_bits,
         "head": weights.head_bits,
         "embedding": weights.embedding_bits,
         "encoder": ENCODER_BITS,
@@ -51,7 +53,8 @@ def weight_bytes(work: Work, weights: WeightFormat) -> float:
 
 
 def measure_memory(graph: Graph, work: Work, scenario: Scenario, engine: Engine) -> Memory:
-    """Add up what a scenario holds at its end."""
+    """Add up what each chip holds at the end of a scenario."""
+    part = share_of(graph, scenario)
     cached = fixed = accumulators = 0.0
     for held in slots(graph).values():
         for slot in held:
@@ -63,12 +66,17 @@ def measure_memory(graph: Graph, work: Work, scenario: Scenario, engine: Engine)
             else:
                 fixed += elements
     return Memory(
-        weights=weight_bytes(work, weight_format(scenario.weights)),
-        cache=cached * cache_bits(scenario.cache) / 8,
-        state=(fixed * engine.state_bits + accumulators * 32) / 8,
+        weights=_held_bytes(work, weight_format(scenario.weights), part),
+        cache=cached * cache_bits(scenario.cache) / 8 * part.cache,
+        state=(fixed * engine.state_bits + accumulators * 32) / 8 * part.state,
         activations=_activations(graph, work, scenario, engine),
         runtime=None if engine.base is None else float(engine.base.value),
     )
+
+
+def _held_bytes(work: Work, weights: WeightFormat, part: Share) -> float:
+    routed = work.stored["experts"] * weights.routed_bits / 8
+    return (weight_bytes(work, weights) - routed) * part.weights + routed * part.experts
 
 
 def _activations(graph: Graph, work: Work, scenario: Scenario, engine: Engine) -> float:

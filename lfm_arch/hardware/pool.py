@@ -1,9 +1,10 @@
 """What alike devices have in common: medians of ratios that carry over from one data sheet to another."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from statistics import median
 
-from lfm_arch.hardware.calibration import Calibration, Pool
+from lfm_arch.hardware.calibration import Calibration, Calibrations, Pool
 from lfm_arch.hardware.profile import load_profile
 from lfm_arch.hardware.rate import circles, peak_for, ratios
 
@@ -30,6 +31,18 @@ def pools(calibrations: Iterable[Calibration]) -> Iterable[Pool]:
         if reading and arithmetic:
             shared.pop("decode_attention" if reading >= arithmetic else "kv")
         yield Pool(key, runtime, shared, tuple(sorted({name.partition("/")[0] for name in members})))
+
+
+def without(found: Calibrations, keys: Iterable[tuple[str, str, str]]) -> Calibrations:
+    """Return what would be known without some calibrations; pools stay as they are."""
+    dropped = set(keys)
+    kept = tuple(each for each in found.calibrations if (each.device, each.unit, each.runtime) not in dropped)
+    return replace(found, calibrations=kept)
+
+
+def repooled(found: Calibrations) -> Calibrations:
+    """Return the same with pools of the calibrations that are in it."""
+    return replace(found, pools=tuple(pools(found.calibrations)))
 
 
 def carried(calibration: Calibration) -> dict[str, float]:

@@ -4,6 +4,7 @@
         + attention FLOP / rate + cache bytes / rate                each fitted; one may be free
         + state bytes / rate + element-wise bytes / rate
         + parts * overhead + kernels * overhead
+        + bytes to other chips / rate + hops
 
 Axes: P passes, R rows, T terms.
 """
@@ -14,14 +15,30 @@ from typing import Literal
 import numpy as np
 
 from lfm_arch.hardware.rate import Rate, Rates
-from lfm_arch.hardware.work import ACTIVATIONS, CACHE, DENSE, EXPERT, KERNELS, MATMUL, MIXING, PARTS, STATE, Array, Work
+from lfm_arch.hardware.work import (
+    ACTIVATIONS,
+    CACHE,
+    DENSE,
+    EXPERT,
+    EXPERT_FLOPS,
+    HOPS,
+    KERNELS,
+    LINK,
+    MATMUL,
+    MIXING,
+    PARTS,
+    STATE,
+    Array,
+    Work,
+)
 
-Bound = Literal["matmul", "weights", "attention", "kv", "state", "elementwise", "overhead"]
-BOUNDS: tuple[Bound, ...] = ("matmul", "weights", "attention", "kv", "state", "elementwise", "overhead")
+Bound = Literal["matmul", "weights", "attention", "kv", "state", "elementwise", "overhead", "link"]
+BOUNDS: tuple[Bound, ...] = ("matmul", "weights", "attention", "kv", "state", "elementwise", "overhead", "link")
 """What may take most of a row's time.
 
 `matmul`: arithmetic on weights. `weights`: reading them. `attention`: arithmetic between tokens. `kv`: reading and
 writing the cache. `state`: fixed-size state. `elementwise`: norms, gates, residuals. `overhead`: launches.
+`link`: what chips say to one another.
 """
 
 
@@ -34,6 +51,8 @@ class Widths:
     """Bytes of a stored element."""
 
     weight_R: Array
+    """Outside of routed experts."""
+    expert: float
     cache: float
     state: float
     activation: float
@@ -57,9 +76,13 @@ def price(work: Work, rates: Rates, widths: Widths, *, rows_P: Array, chunks: in
     attention_P1[0] = _per(rates.attention)
 
     fullness_P1 = (1.0 + (rates.half_tokens.value or 0.0) / np.maximum(rows_P, _FEW_ROWS))[:, None]
-    matmul_PR = table_PRF[..., MATMUL] * (fullness_P1 * _per(rates.matmul))
-    read_PR = table_PRF[..., DENSE] * _per(rates.weights) + table_PRF[..., EXPERT] * _per(rates.experts)
-    weights_PR = read_PR * widths.weight_R * repeats_PR
+    matmul_PR = fullness_P1 * (
+        table_PRF[..., MATMUL] * _per(rates.matmul) + table_PRF[..., EXPERT_FLOPS] * _per(rates.expert_matmul)
+    )
+    read_PR = table_PRF[..., DENSE] * (widths.weight_R * _per(rates.weights))
+    # one row of activations goes through other kernels than several
+    experts_P1 = np.where(rows_P == 1, _per(rates.experts), _per(rates.experts_batch))[:, None]
+    weights_PR = (read_PR + table_PRF[..., EXPERT] * (widths.expert * experts_P1)) * repeats_PR
     computes_PR = matmul_PR >= weights_PR
     seconds_TPR = np.stack(
         [
@@ -71,6 +94,8 @@ def price(work: Work, rates: Rates, widths: Widths, *, rows_P: Array, chunks: in
             table_PRF[..., ACTIVATIONS] * (widths.activation * _per(rates.activations)),
             (table_PRF[..., PARTS] * (rates.part.value or 0.0) + table_PRF[..., KERNELS] * (rates.kernel.value or 0.0))
             * repeats_PR,
+            table_PRF[..., LINK] * (widths.activation * _per(rates.link))
+            + table_PRF[..., HOPS] * ((rates.hop.value or 0.0) * repeats_PR),
         ]
     )
     return np.moveaxis(seconds_TPR, 0, -1)

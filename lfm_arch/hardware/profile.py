@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from lfm_arch.core.errors import Diagnostic, ProfileError, refuse
 from lfm_arch.hardware.calibration import Calibration, Fit
-from lfm_arch.hardware.quantity import Bandwidth, Figure, Peak, Power, Size, Source
+from lfm_arch.hardware.quantity import Bandwidth, Figure, Link, Peak, Power, Size, Source
 from lfm_arch.hardware.runtime import Use
 from lfm_arch.operators.base import Part
 from lfm_arch.spec.document import load_model
@@ -41,6 +41,8 @@ class Memory(Part):
     bandwidth: Bandwidth | None = None
     """Of the whole chip; a unit that reaches less of it says so itself."""
     technology: str = ""
+    outside: Bandwidth | None = None
+    """What brings weights in that do not fit and are streamed, layer by layer, for every pass."""
 
 
 class Unit(Part):
@@ -85,6 +87,8 @@ class Profile(Part):
     units: Mapping[str, Unit]
     runtimes: tuple[Use, ...]
     """The first is what `cost` and `search` use when nobody says otherwise."""
+    link: Link | None = None
+    """To equal chips on one board."""
     power: tuple[Power, ...] = ()
     measured: tuple[Measured, ...] = ()
     """Only in profiles that this machine wrote of itself."""
@@ -135,7 +139,9 @@ class Profile(Part):
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Yield every sourced number with its path in the file."""
-        for name in ("capacity", "bandwidth"):
+        if self.link is not None:
+            yield "link", self.link
+        for name in ("capacity", "bandwidth", "outside"):
             figure = getattr(self.memory, name)
             if figure is not None:
                 yield f"memory.{name}", figure

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from lfm_arch.core.errors import refuse
 from lfm_arch.core.units import Bytes, BytesPerS, FlopPerS, Watts
@@ -55,6 +55,17 @@ class Bandwidth(Figure):
     """`{value: 120 GB/s, kind: vendor, source: sheet}`."""
 
     value: BytesPerS
+
+
+class Link(Bandwidth):
+    """What a chip sends to one other chip of its board, in one direction."""
+
+    peers: Annotated[int, Field(ge=1)] = 1
+    """How many others it reaches over links of their own; 1 where a switch gives all of it to any."""
+
+    def between(self, chips: int) -> float:
+        """Return what a chip can send while `chips` work together."""
+        return self.value * min(self.peers, chips - 1)
 
 
 class Size(Figure):

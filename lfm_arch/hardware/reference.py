@@ -13,7 +13,10 @@ from lfm_arch.featurizers.lm_head.declaration import LMHead
 from lfm_arch.featurizers.token_embedding.declaration import TokenEmbedding
 from lfm_arch.graph.compile import compile_graph
 from lfm_arch.graph.graph import Graph
+from lfm_arch.hardware.scenario import Parallel
 from lfm_arch.operators.attention.declaration import Attention
+from lfm_arch.operators.base import Operator
+from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.operators.norm import RMSNorm
 from lfm_arch.operators.short_conv.declaration import ShortConv
 from lfm_arch.operators.swiglu.declaration import GeGLU, SwiGLU
@@ -27,7 +30,7 @@ _ROTARY = {"theta": 1.0e6}
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One published single-stream measurement."""
+    """One published measurement."""
 
     id: str
     device: str
@@ -36,12 +39,18 @@ class Run:
     model: str
     weights: str
     prompt: int | None
-    """Tokens of the prompt behind `prefill_tokens_per_s`, from an empty context."""
+    """Tokens of the prompt behind `prefill_tokens_per_s`."""
     prefill_tokens_per_s: float | None
+    past: int
+    """Tokens known before that prompt."""
     depth: int
     """Tokens known when decoding began."""
     generate: int
     decode_tokens_per_s: float | None
+    """All sequences together."""
+    batch: int
+    chips: int
+    parallel: Parallel
     source: str
     date: str
 
@@ -58,6 +67,8 @@ class Model:
     stack: str
     sizes: Mapping[str, str]
     params: int
+    left_out: int
+    """Parameters that the counts leave out: biases of experts and of their router, attention sinks."""
     url: str
 
 
@@ -70,7 +81,11 @@ def runs() -> tuple[Run, ...]:
                 **{name: row[name] for name in _TEXTS},
                 "prompt": int(row["prompt"]) if row["prompt"] else None,
                 "prefill_tokens_per_s": float(row["prefill_tok_s"]) if row["prefill_tok_s"] else None,
+                "past": int(row["past"] or 0),
                 "depth": int(row["depth"]),
+                "batch": int(row["batch"] or 1),
+                "chips": int(row["chips"] or 1),
+                "parallel": row["parallel"] or "tensor",
                 "generate": int(row["generate"]),
                 "decode_tokens_per_s": float(row["decode_tok_s"]) if row["decode_tok_s"] else None,
             }
@@ -85,11 +100,21 @@ def source_urls() -> Mapping[str, str]:
     return {row["source"]: row["url"] for row in _table("sources")}
 
 
+def unused() -> list[dict[str, str | int]]:
+    """Return what was left out of the collection, whole rows or their prefill rate: reason and how many."""
+    return [
+        {"what": row["what"], "reason": row["reason"], "count": len(row["ids"].split())} for row in _table("unused")
+    ]
+
+
 @cache
 def models() -> Mapping[str, Model]:
     """Return the measured models by name."""
     rows = {row["model"]: row for row in _table("models")}
-    return {name: Model(name, row["stack"], row, int(row["params"]), row["url"]) for name, row in rows.items()}
+    return {
+        name: Model(name, row["stack"], row, int(row["params"]), int(row["left_out"] or 0), row["url"])
+        for name, row in rows.items()
+    }
 
 
 @cache
@@ -106,6 +131,7 @@ def reference_graph(name: str) -> Graph:
             head_dim=int(row["head_dim"]),
             qk_norm="rms" if row["qk_norm"] == "yes" else None,
             qkv_bias=row["qkv_bias"] == "yes",
+            out_bias=row["out_bias"] == "yes",
             rope=_ROTARY,  # pyright: ignore[reportArgumentType] - pydantic reads it
             window_size=window_size,
         )
@@ -115,7 +141,14 @@ def reference_graph(name: str) -> Graph:
         "conv": ShortConv(kernel_size=3),
         "local": attention(int(row["window_size"]) if row["window_size"] else None),
     }
-    channel = (GeGLU if row["channel"] == "geglu" else SwiGLU)(intermediate_size=int(row["intermediate_size"]))
+    hidden = int(row["intermediate_size"])
+    channel: Operator = (GeGLU if row["channel"] == "geglu" else SwiGLU)(intermediate_size=hidden)
+    if row["num_experts"]:
+        channel = MoE(
+            num_experts=int(row["num_experts"]),
+            experts_per_token=int(row["experts_per_token"]),
+            intermediate_size=hidden,
+        )
     tied = row["tied"] == "yes"
     spec = ArchSpec(
         name=name,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lfm_arch.core.cost import Cost
 from lfm_arch.core.errors import Diagnostic, ProfileError
+from lfm_arch.core.work import Workload
 from lfm_arch.graph.count import LayerParts, count, layer_parts
 from lfm_arch.graph.graph import Graph, Kind
 from lfm_arch.hardware.formats import WeightFormat
@@ -30,22 +31,27 @@ FIELDS: tuple[str, ...] = (
     "activations",
     "kernels",
     "parts",
+    "link",
+    "hops",
+    "expert_flops",
 )
-"""Per pass: weights are elements here and get their bits later, `parts` are mixers and channel mixers of layers."""
+"""Per pass: weights are elements here and get their bits later, `parts` are mixers and channel mixers of layers.
+`matmul_flops` are those outside of routed experts.
+`link` elements sent to other chips and `hops` are filled in by `parallel`."""
 
-MATMUL, MIXING, DENSE, EXPERT, CACHE, STATE, ACTIVATIONS, KERNELS, PARTS = range(len(FIELDS))
+MATMUL, MIXING, DENSE, EXPERT, CACHE, STATE, ACTIVATIONS, KERNELS, PARTS, LINK, HOPS, EXPERT_FLOPS = range(len(FIELDS))
 STEP_SHARES = (1 / 6, 4 / 6, 1 / 6)
 """Weights of the three decoding steps in the mean."""
 
 _PIECES = ("mixer", "channel", "norm")
 _OUTSIDE: tuple[Kind, ...] = ("featurizer", "fusion", "norm", "head")
 
-Place = Literal["layers", "head", "embedding", "encoder"]
+Place = Literal["layers", "experts", "head", "embedding", "encoder"]
 """Where weights lie: formats keep some places wider. An embedding that a head is tied to lies in `head`."""
 
 _take = attrgetter(
     "matmul_flops", "mixing_flops", "touched_params", "touched_expert_params", "cache_read", "cache_write",
-    "state_traffic", "activations", "kernels",
+    "state_traffic", "activations", "kernels", "expert_flops",
 )  # fmt: skip
 
 
@@ -76,8 +82,13 @@ class Work:
     """Parameters by where they lie, each counted at its owner."""
 
     def weight_bits(self, weights: WeightFormat) -> Array:
-        """Return the bits of a weight in each row."""
+        """Return the bits of a weight in each row, outside of routed experts."""
         return np.where(self.head_R, weights.head_bits, weights.bits)
+
+    def read_bytes(self, table_RF: Array, weights: WeightFormat) -> Array:
+        """Return the bytes of weights that each row reads, `[R, 2]`: routed experts apart."""
+        dense_R = table_RF[:, DENSE] * self.weight_bits(weights)
+        return np.stack([dense_R, table_RF[:, EXPERT] * weights.routed_bits], axis=1) / 8
 
 
 def measure_work(graph: Graph, scenario: Scenario) -> Work:
@@ -127,12 +138,24 @@ def measure_work(graph: Graph, scenario: Scenario) -> Work:
 
 
 def _stored(graph: Graph, layers: Mapping[str, LayerParts], others: Mapping[str, Cost]) -> dict[Place, int]:
-    found: dict[Place, int] = {"layers": 0, "head": 0, "embedding": 0, "encoder": 0}
+    found: dict[Place, int] = {"layers": 0, "experts": 0, "head": 0, "embedding": 0, "encoder": 0}
     # layers that own their weights and layers that borrow them cost differently, so each is asked
-    found["layers"] = sum(piece.params for parts in layers.values() for piece in parts)
+    found["experts"] = _routed(graph)
+    found["layers"] = sum(piece.params for parts in layers.values() for piece in parts) - found["experts"]
     for node_id, cost in others.items():
         found[_place(graph, node_id)] += cost.params
     return found
+
+
+def _routed(graph: Graph) -> int:
+    total = 0
+    for node in graph.layers:
+        experts = getattr(node.part.channel, "num_experts", 0)
+        if experts and "channel" not in graph.borrowed(node.id):
+            # one token touches experts_per_token of them
+            one = node.part.channel.cost(graph.width, Workload()).touched_expert_params
+            total += round(one / node.part.channel.experts_per_token * experts)
+    return total
 
 
 def _place(graph: Graph, node_id: str) -> Place:
@@ -147,8 +170,21 @@ def _place(graph: Graph, node_id: str) -> Place:
 
 
 def _fields(cost: Cost, parts: int) -> tuple[float, ...]:
-    matmul, mixing, touched, experts, read, written, state, activations, kernels = _take(cost)
-    return (matmul, mixing, touched - experts, experts, read + written, state, activations, kernels, parts)
+    matmul, mixing, touched, experts, read, written, state, activations, kernels, expert_flops = _take(cost)
+    return (
+        matmul - expert_flops,
+        mixing,
+        touched - experts,
+        experts,
+        read + written,
+        state,
+        activations,
+        kernels,
+        parts,
+        0.0,
+        0.0,
+        expert_flops,
+    )
 
 
 def _check_decodes(graph: Graph) -> None:

@@ -118,7 +118,7 @@ class TestBatch:
         assert eight == pytest.approx(8 * one, rel=1e-3)
 
     def test_more_sequences_touch_more_experts(self) -> None:
-        rates = {**RATES, "part": 0.0, "kv": 1e18, "matmul_float": 1e18, "experts": 10e9}
+        rates = {**RATES, "part": 0.0, "kv": 1e18, "matmul_float": 1e18, "experts": 10e9, "experts_batch": 10e9}
         graph = experts(num_experts=8, experts_per_token=2)
         one, two = (estimate(graph, device(rates=rates), replace(FLOAT, batch=b)).step_s for b in (1, 2))
         expert = 3 * 1024 * 1024 * 2

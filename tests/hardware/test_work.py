@@ -8,7 +8,7 @@ from lfm_arch.graph.count import count, totals
 from lfm_arch.graph.graph import Graph
 from lfm_arch.hardware.reference import reference_graph
 from lfm_arch.hardware.scenario import Scenario
-from lfm_arch.hardware.work import DENSE, EXPERT, FIELDS, MATMUL, MIXING, PARTS, measure_work
+from lfm_arch.hardware.work import DENSE, EXPERT, EXPERT_FLOPS, FIELDS, MATMUL, MIXING, PARTS, measure_work
 from tests.hardware.example import attention, experts, model
 
 GRAPHS = [reference_graph("lfm2-1.2b"), reference_graph("gemma-3-1b"), experts(), model(attention(64), attention())]
@@ -21,7 +21,8 @@ def test_rows_times_repeats_are_the_whole(graph: Graph) -> None:
     for number, each in enumerate(scenario.passes()):
         whole = Cost.total(count(graph, each, logits="last").values())
         sums = work.table_PRF[number].T @ work.repeats_R
-        assert sums[MATMUL] == whole.matmul_flops
+        assert sums[MATMUL] + sums[EXPERT_FLOPS] == whole.matmul_flops
+        assert sums[EXPERT_FLOPS] == whole.expert_flops
         assert sums[MIXING] == whole.mixing_flops
         assert sums[DENSE] + sums[EXPERT] == pytest.approx(whole.touched_params)
         assert sums[EXPERT] == pytest.approx(whole.touched_expert_params)

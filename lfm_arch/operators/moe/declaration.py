@@ -115,6 +115,7 @@ class MoE(Operator):
             matmul_flops=2 * active * work.positions,
             touched_params=always + touched_experts,
             touched_expert_params=touched_experts,
+            expert_flops=2 * self.experts_per_token * expert * work.positions,
             # scores, tokens gathered for and summed from the experts, and the gated hidden layers
             activations=(2 * self.num_experts + 4 * self.experts_per_token * width + 5 * hidden) * work.positions,
             kernels=9 + 5 * (self.shared_width > 0),
