@@ -14,23 +14,30 @@ Examples:
   lfm-arch export runs/lfm2-350m --to hf
   lfm-arch export runs/lfm2-350m --to hf --family lfm3 -o runs/as-lfm3
   lfm-arch export runs/original-lfm --to hf-custom --json
+  lfm-arch export runs/lfm2-350m --to gguf --weights q8_0
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
-    "--to", "target", type=click.Choice(["hf", "hf-custom"]), required=True,
+    "--to", "target", type=click.Choice(["hf", "hf-custom", "gguf"]), required=True,
     help="hf: a checkpoint of a class that ships with transformers. hf-custom: one of LfmArchForCausalLM, which needs"
-    " lfm-arch installed and holds any language model.",
+    " lfm-arch installed and holds any language model. gguf: one file for llama.cpp, of models shaped as LFM2.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Directory to write; DIRECTORY with the target's name by"
     " default.",
 )  # fmt: skip
 @click.option("--family", help="With --to hf: the transformers family to insist on, as lfm2.")
+@click.option(
+    "--weights", type=click.Choice(["f32", "f16", "bf16", "q8_0", "q4_0"]), help="With --to gguf: format of the"
+    " matrices; f16 by default.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def export(*, directory: Path, target: str, output: Path | None, family: str | None, as_json: bool) -> None:
+def export(
+    *, directory: Path, target: str, output: Path | None, family: str | None, weights: str | None, as_json: bool
+) -> None:
     """Write the model in DIRECTORY, as `lfm-arch build` wrote it, for Hugging Face transformers.
 
     With --to hf the architecture must be one that a transformers class has, exactly; otherwise every layer and field
@@ -40,10 +47,19 @@ def export(*, directory: Path, target: str, output: Path | None, family: str | N
 
     if family is not None and (family not in FAMILIES or target != "hf"):
         raise click.UsageError(f"--family goes with --to hf and is one of {', '.join(FAMILIES)}")
-    output = output or directory.absolute().with_name(f"{directory.absolute().name}-{target}")
-    from lfm_arch.export.hugging_face import to_custom, to_native
+    if weights is not None and target != "gguf":
+        raise click.UsageError("--weights goes with --to gguf; a checkpoint keeps the format of the build")
+    name = directory.absolute().name
+    end = f"-{weights or 'f16'}.gguf" if target == "gguf" else f"-{target}"
+    output = output or directory.absolute().with_name(name + end)
+    if target == "gguf":
+        from lfm_arch.export.llama_cpp import to_gguf
 
-    done = to_native(directory, output, family=family) if target == "hf" else to_custom(directory, output)
+        done = to_gguf(directory, output, weights=weights or "f16")
+    else:
+        from lfm_arch.export.hugging_face import to_custom, to_native
+
+        done = to_native(directory, output, family=family) if target == "hf" else to_custom(directory, output)
     if as_json:
         click.echo(json_text.dumps(_as_json(done), indent=1))
         return

@@ -58,6 +58,14 @@ CODES: tuple[Code, ...] = (
         right="pip install 'lfm-arch[hf]'",
     ),
     Code(
+        "E848",
+        "an LFM2 that llama.cpp does not run",
+        "llama.cpp's lfm2 has both convolutions and attention, heads that together are as wide as the model, and no"
+        " biases in its convolutions. It ends the whole program on some of the others.",
+        wrong="lfm-arch export runs/convolutions-only --to gguf",
+        right="lfm-arch export runs/convolutions-only --to hf",
+    ),
+    Code(
         "E847",
         "a model that speaks no language",
         "Hugging Face's causal language models take token ids and give scores of the next token. A model with another"

@@ -77,7 +77,7 @@ def to_native(
         BuildError: E840, every layer and field that no family has; E810 and E811, the target; E812 to E818, the
             directory.
     """
-    card, _, graph = _opened(directory)
+    card, _, graph = opened(directory)
     found = best_fit(graph, family)
     refuse_misfit(found)
     config = {"architectures": [found.family.architecture], "model_type": found.family.model_type, **found.config}
@@ -100,7 +100,7 @@ def to_custom(
     Raises:
         BuildError: E847, it is no model of token ids with scores of the next token; others as for `to_native`.
     """
-    card, spec, graph = _opened(directory)
+    card, spec, graph = opened(directory)
     config = {"architectures": [ARCHITECTURE], "model_type": MODEL_TYPE, **custom_fields(spec, graph)}
     runtimes = (Runtime("transformers", True, "after lfm_arch.export.hugging_face.register(); Trainer, PEFT, lm-eval"),)
     with Files(directory) as files:
@@ -205,7 +205,12 @@ def register() -> None:
     AutoModelForCausalLM.register(LfmArchConfig, LfmArchForCausalLM, exist_ok=True)
 
 
-def _opened(directory: Path) -> tuple[Card, ArchSpec, Graph]:
+def opened(directory: Path) -> tuple[Card, ArchSpec, Graph]:
+    """Read card, spec and graph of a build directory with weights.
+
+    Raises:
+        BuildError: E812 to E818.
+    """
     card = read_card(directory)
     if card["weights"] == "none":
         raise BuildError(

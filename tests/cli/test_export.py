@@ -42,6 +42,15 @@ def test_json(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_gguf(tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    done = run("export", built(NATIVE, tmp_path / "m"), "--to", "gguf", "--weights", "q8_0", "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert said["directory"] == str(tmp_path / "m-q8_0.gguf")
+    assert (tmp_path / "m-q8_0.gguf").stat().st_size == said["weight_bytes"]
+
+
 def test_reasons_and_the_way_out(tmp_path: Path) -> None:
     directory = built(FOREIGN, tmp_path / "m")
     done = run("export", directory, "--to", "hf")
@@ -55,7 +64,14 @@ def test_reasons_and_the_way_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--to", "hf", "--family", "gpt9"], ["--to", "hf-custom", "--family", "lfm2"], []], ids=" ".join
+    "options",
+    [
+        ["--to", "hf", "--family", "gpt9"],
+        ["--to", "hf-custom", "--family", "lfm2"],
+        ["--to", "hf", "--weights", "f16"],
+        [],
+    ],
+    ids=" ".join,
 )
 def test_wrong_usage(options: list[str], tmp_path: Path) -> None:
     done = run("export", tmp_path, *options)

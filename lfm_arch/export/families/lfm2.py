@@ -93,8 +93,8 @@ def write_mixers(graph: Graph) -> dict[str, Any]:
     }
 
 
-def llama_cpp(graph: Graph) -> Runtime:
-    """Say whether llama.cpp's `lfm2` and `lfm2moe` hold a graph that the family holds."""
+def against_llama_cpp(graph: Graph) -> list[str]:
+    """Return why llama.cpp's `lfm2` and `lfm2moe` do not run a graph that the family holds; nothing when they do."""
     convs, attns = list(operators(graph, "mixer", ShortConv)), list(operators(graph, "mixer", Attention))
     against = []
     if not convs:
@@ -107,7 +107,13 @@ def llama_cpp(graph: Graph) -> Runtime:
         against.append("its convolutions have no bias")
     if any(attn.rope is not None and attn.rope.fraction < 1 for attn in attns):
         against.append("it turns whole heads")
-    note = "; ".join(against) or "after its own conversion to GGUF, which knows tokenizers by their hash"
+    return against
+
+
+def llama_cpp(graph: Graph) -> Runtime:
+    """Say whether llama.cpp runs a graph that the family holds."""
+    against = against_llama_cpp(graph)
+    note = "; ".join(against) or "after conversion to GGUF; its own converter knows tokenizers by their hash"
     return Runtime("llama.cpp", not against, note)
 
 
