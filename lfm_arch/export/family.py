@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from lfm_arch.core.errors import BuildError, Diagnostic, Place
 from lfm_arch.graph.graph import Graph
 from lfm_arch.spec.arch import ArchSpec
+from lfm_arch.spec.stack import MAX_LAYERS
 
 Config = Mapping[str, Any]
 
@@ -183,6 +184,10 @@ def check_keys(
 ) -> Reading:
     """Hold a configuration against its family's table; what is wrong is in `problems` of the result."""
     reading = Reading(family, {}, name, locate)
+    layers = values.get("num_hidden_layers")
+    if isinstance(layers, int) and layers > MAX_LAYERS:
+        reading.refuse("E844", "num_hidden_layers", f"{layers:,} layers", because=f"at most {MAX_LAYERS:,}")
+        values = {**values, "num_hidden_layers": 1}
     given = dict(values)
     for old, new in family.renamed.items():
         if old in given:
@@ -226,6 +231,13 @@ def check_keys(
     return reading
 
 
+def is_number(value: Any) -> bool:
+    """Tell a finite number from anything else that JSON may hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+
+
+_LARGE = 10**9
+_LARGEST = 1e300
 _WORDS = {
     "int": "a whole number",
     "float": "a number",
@@ -239,7 +251,8 @@ def _is(value: Any, key: Key) -> bool:
     if value is None:
         return key.optional or key.default is None
     if key.wanted == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number(value)
     if key.wanted == "int":
-        return isinstance(value, int) and not isinstance(value, bool)
+        # numbers that no model has would be counted for ever
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE
     return isinstance(value, {"bool": bool, "list": list, "dict": dict}[key.wanted])

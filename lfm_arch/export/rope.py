@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lfm_arch.export.family import Key, Reading
+from lfm_arch.export.family import Key, Reading, is_number
 from lfm_arch.operators.attention.declaration import Rope
 
 ROPE_KEYS = (
@@ -53,9 +53,9 @@ def read_rope(reading: Reading, *, theta: float, of: Mapping[str, Any] | None = 
         )
         return None
     numbers = {"theta": base, "fraction": fraction}
-    if unknown or not all(isinstance(each, int | float) for each in numbers.values()):
+    if unknown or not all(is_number(each) for each in numbers.values()):
         for name, each in numbers.items():
-            if not isinstance(each, int | float):
+            if not is_number(each):
                 reading.refuse("E841", key, f"{key} has {name}={each!r}, expected a number")
         return None
     return reading.make(Rope, type=kind, **{name: float(each) for name, each in numbers.items()})

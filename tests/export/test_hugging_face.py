@@ -143,7 +143,10 @@ def test_models_of_one_mixer_alone(mixer: Any, tmp_path: Path) -> None:
     done = to_native(tmp_path / "build", tmp_path / "export", family="lfm2")
     assert {each.name: each.runs for each in done.runtimes}["llama.cpp"] is False
     ids = some_ids(tokens=9) % 64
-    torch.testing.assert_close(opened(tmp_path / "export")(ids).logits, model(ids), rtol=2e-5, atol=2e-5)
+    theirs = opened(tmp_path / "export")
+    torch.testing.assert_close(theirs(ids).logits, model(ids), rtol=2e-5, atol=2e-5)
+    made = theirs.generate(ids, max_new_tokens=5, do_sample=False)
+    assert made[:, ids.shape[1] :].tolist() == generate(model, ids, max_new_tokens=5)
 
 
 @torch.no_grad()

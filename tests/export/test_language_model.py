@@ -24,6 +24,7 @@ from lfm_arch.operators.moe.declaration import MoE
 from lfm_arch.runtime.checkpoint import save
 from lfm_arch.runtime.generate import generate
 from lfm_arch.spec.arch import SharedFeatures, SharedWeights
+from lfm_arch.spec.model import load_spec
 from tests.graph.example import ATTENTION, CONV, layer, spec
 
 pytest.importorskip("transformers")
@@ -31,6 +32,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from lfm_arch.export.language_model import CACHE, LfmArchConfig, LfmArchForCausalLM
 
+MODELS = [path for path in (Path(__file__).parents[2] / "specs").rglob("*.yaml") if "kind: model" in path.read_text()]
 WINDOW = Attention(num_heads=4, num_kv_heads=2, head_dim=8, rope=Rope(theta=1e4), window_size=4)
 MOE = MoE(num_experts=4, experts_per_token=2, intermediate_size=16, router="sigmoid", selection_bias=True)
 CUSTOM = spec(
@@ -223,3 +225,10 @@ def test_without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hugging_face, "find_spec", lambda _: None)
     with pytest.raises(BuildError, match="E846"):
         register()
+
+
+@pytest.mark.parametrize("path", sorted(MODELS), ids=lambda path: path.stem)
+def test_any_architecture_goes_through_a_configuration(path: Path) -> None:
+    shipped = load_spec(path)
+    config = LfmArchConfig(architecture=json.loads(json.dumps(shipped.model_dump(mode="json"))))
+    assert config.spec == shipped
