@@ -13,7 +13,7 @@ EPILOG = """\b
 Examples:
   lfm-arch export runs/lfm2-350m --to hf
   lfm-arch export runs/lfm2-350m --to hf --family lfm3 -o runs/as-lfm3
-  lfm-arch export runs/original-lfm --to hf-custom --json
+  lfm-arch export runs/mamba-130m --to hf-custom --json
   lfm-arch export runs/lfm2-350m --to gguf --weights q8_0
 """
 
