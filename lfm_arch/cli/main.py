@@ -17,7 +17,8 @@ COMMANDS: dict[str, str] = {
     "show": "Draw an architecture with parameters, FLOPs, weights, cache and state per layer.",
     "diff": "Say what differs between two architectures.",
     "cost": "Predict speed and memory on a hardware profile.",
-    "hw": "List, show and measure hardware profiles.",
+    "mem": "Count memory by part in a context.",
+    "hw": "List, show, compare, validate and measure hardware profiles.",
     "build": "Compile a spec to a torch module and write a checkpoint directory.",
     "import": "Write the spec, and a build directory, of a Hugging Face checkpoint.",
     "export": "Write a build directory for Hugging Face transformers and what reads its checkpoints.",
@@ -52,9 +53,8 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             close = get_close_matches(args[0], COMMANDS, n=1)
-            if close:
-                error.message += f" Did you mean '{close[0]}'?"
-            raise
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(error.format_message() + hint, ctx) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names without importing what is behind them."""

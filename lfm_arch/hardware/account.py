@@ -56,6 +56,7 @@ RATE_WORDS: Mapping[str, tuple[str, str]] = {
     "prompt": ("starting a prompt", "s"),
     "link": ("between chips", "B/s"),
     "hop": ("an exchange between chips", "s"),
+    "border": ("on to the next chip", "s"),
     "half_tokens": ("rows at half rate", ""),
 }
 """What a rate is called, and its unit."""
@@ -81,7 +82,7 @@ def provenance(estimate: Estimate) -> tuple[Line, ...]:
     lines = []
     for name, rate in estimate.rates.items():
         unused = "expert" in name and not estimate.work.table_PRF[..., EXPERT].any()
-        unused |= name in ("link", "hop") and estimate.scenario.chips == 1
+        unused |= name in ("link", "hop", "border") and estimate.scenario.chips == 1
         if unused or (not rate.value and name != "matmul"):
             continue
         words, unit = RATE_WORDS[name]

@@ -36,6 +36,7 @@ RATES: tuple[str, ...] = (
     "kernel",
     "prompt",
     "hop",
+    "border",
     "activations",
     "state",
     "half_tokens",
@@ -44,7 +45,8 @@ RATES: tuple[str, ...] = (
 
 In byte/s: `weights`; `experts` for one token and `experts_batch` for several; `kv`; `activations`; `state`. In FLOP/s:
 `decode_attention`, `matmul_float`, `matmul_quantized`, `expert_matmul`, `attention`. In seconds: `part` for each mixer
-and channel mixer, `kernel` for each kernel, `prompt` for each prompt, `hop` for each exchange between chips.
+and channel mixer, `kernel` for each kernel, `prompt` for each prompt, `hop` for each exchange between chips
+that share a layer, `border` where one chip hands a token to the next.
 `half_tokens`: rows of activations at which a matrix product reaches half its rate.
 """
 

@@ -6,7 +6,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -14,16 +13,17 @@ import numpy as np
 from lfm_arch.core.errors import Diagnostic, ProfileError
 from lfm_arch.core.units import size
 from lfm_arch.graph.graph import Graph
-from lfm_arch.hardware.calibration import TIERS, Calibration, Calibrations, Phase, Tier, shipped, worse
-from lfm_arch.hardware.formats import cache_bits, weight_format
+from lfm_arch.hardware.calibration import TIERS, Calibration, Calibrations, Phase, Tier, worse
+from lfm_arch.hardware.deployment import deploy
+from lfm_arch.hardware.formats import weight_format
 from lfm_arch.hardware.memory import Memory, measure_memory
 from lfm_arch.hardware.parallel import overlap, shard
-from lfm_arch.hardware.price import BOUNDS, Bound, Widths, price
+from lfm_arch.hardware.price import BOUNDS, Bound, price
 from lfm_arch.hardware.profile import Profile
 from lfm_arch.hardware.quantity import Power
 from lfm_arch.hardware.rate import Rate, Rates, worse_by_one
-from lfm_arch.hardware.resolve import between, resolve_rates, streamed
-from lfm_arch.hardware.runtime import Engine, Use, load_engine
+from lfm_arch.hardware.resolve import streamed
+from lfm_arch.hardware.runtime import Engine, Use
 from lfm_arch.hardware.scenario import Scenario
 from lfm_arch.hardware.work import EXPERT, STEP_SHARES, Array, Work, measure_work
 
@@ -37,6 +37,7 @@ _RATE_OF_BOUND: Mapping[Bound, tuple[str, ...]] = {
     "overhead": ("part",),
     "link": ("link",),
 }
+_NOTHING: Array = np.empty(0)
 _MATTERS = 0.1
 """Share of the time from which on a rate's tier counts for the answer."""
 
@@ -334,48 +335,26 @@ def estimate_work(
 
     `rates` replaces what is known of the runtime, `found` the calibrations that ship, to try others.
     """
-    use = profile.use(runtime)
-    engine = load_engine(use.engine)
-    weights = weight_format(scenario.weights)
-    if use.formats and weights.name not in use.formats:
-        raise ProfileError(
-            Diagnostic(
-                "E709",
-                f"{use.name} on {profile.name} does not run {weights.name} weights",
-                help=f"use weights in {' or '.join(use.formats)}",
-            )
-        )
-    known = shipped() if found is None else found
-    rates = rates or resolve_rates(profile, use, weights.name, quantized=weights.quantized, found=known)
-    rates = between(profile, rates, scenario.chips)
+    use = deploy(work, profile, scenario, runtime=runtime, rates=rates, found=found)
     made = Estimate(
         graph=graph,
         profile=profile,
-        use=use,
-        engine=engine,
+        use=use.use,
+        engine=use.engine,
         scenario=scenario,
-        rates=rates,
+        rates=use.rates,
         work=work,
-        prefill_RT=np.empty(0),
-        decode_RT=np.empty(0),
-        known=known,
+        prefill_RT=_NOTHING,
+        decode_RT=_NOTHING,
+        known=use.known,
     )
     if profile.memory.outside is not None and made.fits is False:
-        made = replace(made, rates=streamed(profile, rates))
-    widths = Widths(
-        weight_R=work.weight_bits(weights) / 8,
-        expert=weights.routed_bits / 8,
-        cache=cache_bits(scenario.cache) / 8,
-        state=engine.state_bits / 8,
-        activation=engine.activation_bits / 8,
-    )
-    chunks = ceil(scenario.prompt / engine.prefill_chunk) if engine.prefill_chunk else 1
-    rows_P = np.full(work.table_PRF.shape[0], float(scenario.batch))
-    rows_P[0] *= min(scenario.prompt, engine.prefill_chunk or scenario.prompt)
-    seconds_PRT = price(shard(graph, work, scenario), made.rates, widths, rows_P=rows_P, chunks=chunks)
+        made = replace(made, rates=streamed(profile, use.rates))
+    sharded = shard(graph, work, scenario)
+    seconds_PRT = price(sharded, made.rates, use.widths, rows_P=use.rows_P, chunks=use.chunks)
     return replace(
         made,
-        prefill_RT=seconds_PRT[0] * overlap(scenario, chunks),
+        prefill_RT=seconds_PRT[0] * overlap(scenario, use.chunks),
         decode_RT=np.tensordot(STEP_SHARES, seconds_PRT[1:], axes=1),
     )
 

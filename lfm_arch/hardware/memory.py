@@ -1,8 +1,9 @@
 """Bytes by part: weights, cache, state, activations, and what the runtime itself takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil
 
 from lfm_arch.graph.count import slots
 from lfm_arch.graph.graph import Graph
@@ -10,7 +11,7 @@ from lfm_arch.hardware.formats import WeightFormat, cache_bits, weight_format
 from lfm_arch.hardware.parallel import Share, share_of
 from lfm_arch.hardware.runtime import Engine
 from lfm_arch.hardware.scenario import Scenario
-from lfm_arch.hardware.work import ACTIVATIONS, Work
+from lfm_arch.hardware.work import ACTIVATIONS, Work, measure_work
 
 ENCODER_BITS = 16.0
 """Encoders of other modalities are shipped beside the language model, in 16 bits."""
@@ -52,13 +53,16 @@ def weight_bytes(work: Work, weights: WeightFormat) -> float:
     return sum(count * bits[place] for place, count in work.stored.items()) / 8
 
 
-def measure_memory(graph: Graph, work: Work, scenario: Scenario, engine: Engine) -> Memory:
-    """Add up what each chip holds at the end of a scenario."""
+def measure_memory(graph: Graph, work: Work, scenario: Scenario, engine: Engine, *, at: int | None = None) -> Memory:
+    """Add up what each chip holds at the end of a scenario, or when `at` positions of each sequence are known."""
+    context = scenario.context if at is None else at
+    if engine.cache_page:
+        context = ceil(context / engine.cache_page) * engine.cache_page
     part = share_of(graph, scenario)
     cached = fixed = accumulators = 0.0
     for held in slots(graph).values():
         for slot in held:
-            elements = slot.elements(batch=scenario.batch, context=scenario.context)
+            elements = slot.elements(batch=scenario.batch, context=context)
             if "context" in slot.shape:
                 cached += elements
             elif slot.precision == "float32":
@@ -72,6 +76,22 @@ def measure_memory(graph: Graph, work: Work, scenario: Scenario, engine: Engine)
         activations=_activations(graph, work, scenario, engine),
         runtime=None if engine.base is None else float(engine.base.value),
     )
+
+
+def longest_context(graph: Graph, scenario: Scenario, engine: Engine, limit: float) -> int:
+    """Return the most tokens, prompt and generated, that fit into some bytes; 0 for none, at most 16 million."""
+
+    def fits(tokens: int) -> bool:
+        asked = replace(scenario, prompt=max(1, tokens - scenario.generate))
+        return measure_memory(graph, measure_work(graph, asked), asked, engine).total <= limit
+
+    low, high = scenario.generate, 2**24
+    if not fits(low + 1):
+        return 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _held_bytes(work: Work, weights: WeightFormat, part: Share) -> float:

@@ -55,7 +55,7 @@ JUDGEMENT: Mapping[str, Mapping[str, float]] = {
     },
 }
 """By kind of unit, when nothing was measured on any such device."""
-JUDGED_EVERYWHERE: Mapping[str, float] = {"expert_matmul": 0.5, "hop": 20e-6}
+JUDGED_EVERYWHERE: Mapping[str, float] = {"expert_matmul": 0.5, "hop": 20e-6, "border": 50e-6}
 
 _QUANTIZED_PATHS: tuple[NumberFormat, ...] = ("f16", "bf16", "f32", "int8")
 """Peak that quantised weights are held against: most kernels dequantise to 16 bits."""
@@ -107,7 +107,9 @@ class Rates:
     link: Rate
     """Bytes a second that one chip sends to the others."""
     hop: Rate
-    """Seconds of an exchange between chips, whatever its size."""
+    """Seconds of an exchange between chips that share a layer, whatever its size."""
+    border: Rate
+    """Seconds from one chip to the next in a pipeline."""
 
     def items(self) -> Iterator[tuple[str, Rate]]:
         for name in self.__slots__:
@@ -138,7 +140,7 @@ def ratios(rates: Mapping[str, float], bandwidth: float | None, peaks: Mapping[s
         Bandwidths as shares of the unit's bandwidth; decode attention as FLOP per byte of it; matmul as a share of the
         peak; attention as a share of the matmul rate; overheads as they are.
     """
-    found = {name: rates[name] for name in ("part", "kernel", "prompt", "hop") if name in rates}
+    found = {name: rates[name] for name in ("part", "kernel", "prompt", "hop", "border") if name in rates}
     if bandwidth is not None:
         for name in ("weights", "experts", "experts_batch", "kv", "decode_attention"):
             if name in rates:

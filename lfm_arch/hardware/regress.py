@@ -5,7 +5,7 @@ a device with two runs borrows from its relatives. What the runs cannot tell at 
 
     kv, decode_attention     needs one model at two depths; whichever of the two explains the times, or both
     experts, experts_batch   need a mixture of experts, decoding one and several sequences
-    hop                      needs several chips
+    hop, border              need several chips
     matmul                   needs one prompt
     expert_matmul            needs prompts of a mixture of experts and of a dense model
     attention                needs two prompt lengths, or four models that differ in attention
@@ -32,9 +32,18 @@ _SHARE = (0.05, 1.05)
 """Of the bandwidth, what a fit may reach."""
 _NOISE = 0.05
 """Relative error of a run that the counts explain; the pull of the relatives is held against it."""
-_SPREAD = {"weights": 0.2, "part": 0.5, "kv": 0.5, "mixing": 0.5, "experts": 0.4, "experts_batch": 0.5, "hop": 3.0}
-"""How far relatives differ in a rate, relative: our judgement from the fits of families with many members. An exchange
-between chips ranges from a link's latency to a scheduler's round through the host."""
+_SPREAD = {
+    "weights": 0.2,
+    "part": 0.5,
+    "kv": 0.5,
+    "mixing": 0.5,
+    "experts": 0.4,
+    "experts_batch": 0.5,
+    "hop": 1.0,
+    "border": 3.0,
+}
+"""How far relatives differ in a rate, relative: our judgement from the fits of families with many members. Handing on
+to the next chip ranges from a link's latency to a scheduler's round through the host."""
 _DISTANT = 2.5
 """How much farther than a family the devices of a class differ."""
 _DECODE = tuple(_SPREAD)
@@ -51,6 +60,7 @@ class Held:
     experts_batch: float
     part: float
     hop: float
+    border: float
     prompt: float
     attention_share: float
     """Rate of attention as a share of the matmul rate."""
@@ -94,7 +104,7 @@ def _fit_decode(key: Key, rows: Sequence[Run], held: Held) -> dict[str, float]:
         return {}
     seconds = np.array([each.seconds for each in work])
     columns_NK = np.array(
-        [[w.weights + w.streamed, w.parts, w.kv, w.mixing, w.experts, w.experts_batch, w.hops] for w in work]
+        [[w.weights + w.streamed, w.parts, w.kv, w.mixing, w.experts, w.experts_batch, w.hops, w.borders] for w in work]
     )
     prior = [getattr(held, name) for name in _DECODE]
     known = np.array([w.link for w in work])
@@ -131,8 +141,9 @@ def _fit_decode(key: Key, rows: Sequence[Run], held: Held) -> dict[str, float]:
     for name in ("experts", "experts_batch"):
         if columns_NK[:, _DECODE.index(name)].any():
             found[name] = 1 / x_K[_DECODE.index(name)]
-    if columns_NK[:, _DECODE.index("hop")].any():
-        found["hop"] = x_K[_DECODE.index("hop")]
+    for name in ("hop", "border"):
+        if columns_NK[:, _DECODE.index(name)].any():
+            found[name] = x_K[_DECODE.index(name)]
     return {name: float(value) for name, value in found.items()}
 
 
@@ -162,7 +173,9 @@ def _fit_prefill(rows: Sequence[Run], held: Held) -> dict[str, float]:
     columns_NK *= overlap_N[:, None]
     columns_NK[:, 3] = 1.0
     known = overlap_N * [w.streamed * held.weights + w.kv * held.kv + w.parts * held.part + w.link for w in work]
-    known += overlap_N * [w.hops * held.hop for w in work] + (0.0 if knows_start else held.prompt)
+    known += overlap_N * [w.hops * held.hop + w.borders * held.border for w in work] + (
+        0.0 if knows_start else held.prompt
+    )
     upper = [np.inf, np.inf, *(np.inf if knows else 0.0 for knows in (knows_attention, knows_start, knows_experts))]
     seconds = np.array([each.seconds for each in work])
     x_K = fit_relative(columns_NK, seconds, known=known, lower=[0.0] * 5, upper=upper)
@@ -175,9 +188,10 @@ def _fit_prefill(rows: Sequence[Run], held: Held) -> dict[str, float]:
 
 def _hold(key: Key, weights: str, found: Calibrations) -> Held:
     resolver = resolver_for(key, weights, found)
-    part, prompt, hop = (resolver.seconds(name).value or 0.0 for name in ("part", "prompt", "hop"))
+    names = ("part", "hop", "border", "prompt")
+    part, hop, border, prompt = (resolver.seconds(name).value or 0.0 for name in names)
     attention, experts = (resolver.share(name) for name in ("attention", "expert_matmul"))
-    known = Held(0.0, 0.0, 0.0, 0.0, 0.0, part, hop, prompt, attention, experts)
+    known = Held(0.0, 0.0, 0.0, 0.0, 0.0, part, hop, border, prompt, attention, experts)
     if not resolver.knows_weights:
         return known
     rates = resolver.rates()
@@ -200,6 +214,7 @@ def _settle(held: Held, values: Mapping[str, float]) -> Held:
         kv=_per(values.get("kv")) if explained else held.kv,
         part=values.get("part", held.part),
         hop=values.get("hop", held.hop),
+        border=values.get("border", held.border),
     )
 
 

@@ -54,6 +54,7 @@ class Features:
     expert_matmul: float
     parts: float
     hops: float
+    borders: float
     link: float
     """Bytes sent to other chips."""
     overlap: float
@@ -117,6 +118,8 @@ def features_of(run: Run, phase: Phase) -> Features:
 
     single = phase == "decode" and scenario.passes()[1].batch == 1
     link = load_profile(run.device).link
+    exchanges = float((table_RF[:, HOPS] * _times(work, chunks)) @ work.repeats_R)
+    piped = run.parallel == "pipeline"
     return Features(
         weights=float(dense),
         experts=float(experts) * single,
@@ -127,7 +130,8 @@ def features_of(run: Run, phase: Phase) -> Features:
         matmul=total(MATMUL),
         expert_matmul=total(EXPERT_FLOPS),
         parts=total(PARTS) * chunks,
-        hops=float((table_RF[:, HOPS] * _times(work, chunks)) @ work.repeats_R),
+        hops=0.0 if piped else exchanges,
+        borders=exchanges if piped else 0.0,
         link=0.0
         if link is None or run.chips == 1
         else total(LINK) * engine.activation_bits / 8 / link.between(run.chips),

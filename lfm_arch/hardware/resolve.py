@@ -8,6 +8,7 @@ from lfm_arch.hardware.calibration import Calibration, Calibrations, Pool, Tier,
 from lfm_arch.hardware.profile import Profile
 from lfm_arch.hardware.rate import JUDGED_EVERYWHERE, JUDGEMENT, Rate, Rates, circles, peak_for, worse_by_one
 from lfm_arch.hardware.runtime import Use
+from lfm_arch.hardware.scenario import Scenario
 
 
 @lru_cache(maxsize=512)
@@ -114,6 +115,7 @@ class Resolver:
             half_tokens=self.seconds("half_tokens"),
             link=self._link(),
             hop=self.seconds("hop"),
+            border=self.seconds("border"),
         )
 
     def data_sheet(self) -> Rates:
@@ -128,7 +130,7 @@ class Resolver:
             weights=memory, experts=memory, experts_batch=memory,
             expert_matmul=arithmetic, kv=memory, decode_attention=arithmetic, matmul=arithmetic,
             attention=arithmetic, state=memory, activations=memory, part=none, kernel=none, prompt=none,
-            half_tokens=none, link=self._link(), hop=none,
+            half_tokens=none, link=self._link(), hop=none, border=none,
         )  # fmt: skip
 
     def _fitted(self, name: str) -> Rate | None:
@@ -247,12 +249,13 @@ class Resolver:
         return Rate(value, tier, how)
 
 
-def between(profile: Profile, rates: Rates, chips: int) -> Rates:
+def between(profile: Profile, rates: Rates, scenario: Scenario) -> Rates:
     """Settle what chips send to one another, which depends on how many there are.
 
     Raises:
         ProfileError: E715, nobody says what links them.
     """
+    chips = scenario.chips
     if chips == 1:
         return rates
     if profile.link is None:
@@ -264,7 +267,9 @@ def between(profile: Profile, rates: Rates, chips: int) -> Rates:
                 help="choose one chip, or add `link` with its source to the profile",
             )
         )
-    return replace(rates, link=replace(rates.link, value=profile.link.between(chips)))
+    link = replace(rates.link, value=profile.link.between(chips))
+    # the price of an exchange is that of handing on, where chips follow one another
+    return replace(rates, link=link, hop=rates.border if scenario.parallel == "pipeline" else rates.hop)
 
 
 def streamed(profile: Profile, rates: Rates) -> Rates:

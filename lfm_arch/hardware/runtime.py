@@ -61,6 +61,8 @@ class Engine(Part):
     activation_bits: float = 16
     state_bits: float = 16
     """Stored width of recurrent and convolution state."""
+    cache_page: int | None = None
+    """Tokens that the key/value cache grows by; None for one by one."""
     base: Base | None = None
     """Memory that a process takes beyond weights, cache, state and activations; None when unknown."""
     operators: Mapping[str, Support] = Field(default_factory=dict)

