@@ -12,7 +12,7 @@ Axis = int | Literal["batch", "context"]
 
 @dataclass(frozen=True, slots=True)
 class StateSlot:
-    """One remembered tensor: `StateSlot("window", ("batch", 8, 2))`, `StateSlot("key", ("batch", 4, "context", 64))`."""
+    """One remembered tensor, as `StateSlot("key", ("batch", 4, "context", 64))`."""
 
     name: str
     shape: tuple[Axis, ...]
