@@ -13,9 +13,10 @@ class Reduction(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    width_divisor: Annotated[float, Field(ge=1)] = 32
+    width_divisor: Annotated[float, Field(ge=1)] = 64
     depth_divisor: Annotated[float, Field(ge=1)] = 2
-    head_divisor: Annotated[float, Field(ge=1)] = 4
+    head_divisor: Annotated[float, Field(ge=1)] = 2
+    """Less than the width: heads of a few dimensions that are normed cannot look sharply."""
     max_experts: Annotated[int, Field(ge=2)] = 8
     context_divisor: Annotated[float, Field(ge=1)] = 16
 
@@ -30,7 +31,7 @@ class Plan(BaseModel):
     batch_size: Annotated[int, Field(ge=1)]
     sequence_length: Annotated[int, Field(ge=2)]
     learning_rate: Annotated[float, Field(gt=0)]
-    init_scale: Annotated[float, Field(gt=0)] = 5.0
+    init_scale: Annotated[float, Field(gt=0)] = 1.0
     """Factor on the starting values of all matrices but depthwise filters."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Part of the steps over which the learning rate rises."""
@@ -60,7 +61,7 @@ class RecallTask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    num_keys: Annotated[int, Field(ge=2, le=128)] = 8
+    num_keys: Annotated[int, Field(ge=2, le=128)] = 6
     num_values: Annotated[int, Field(ge=2, le=128)] = 8
     num_pairs: Annotated[int, Field(ge=4)] = 32
     distance: Annotated[int, Field(ge=1)] = 8
@@ -76,19 +77,20 @@ class QualitySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    tokens: Count = 160_000
+    tokens: Count = 400_000
     """Bytes of text that each replica is trained on."""
-    batch_size: Annotated[int, Field(ge=1)] = 2
+    batch_size: Annotated[int, Field(ge=1)] = 4
     sequence_length: Annotated[int, Field(ge=16)] = 256
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    init_scale: Annotated[float, Field(gt=0)] = 5.0
+    learning_rate: Annotated[float, Field(gt=0)] = 6e-3
+    init_scale: Annotated[float, Field(gt=0)] | None = None
+    """Factor on the starting values of matrices; null for the square root of `replica.width_divisor`."""
     precision: Literal["bf16", "f32"] = "f32"
     validation_windows: Annotated[int, Field(ge=1)] = 128
     """Windows of `sequence_length` bytes of the held-out text that are scored."""
     replica: Reduction = Reduction()
     recall: RecallTask | None = RecallTask()
     """Null measures text alone."""
-    recall_tokens: Count = 160_000
+    recall_tokens: Count = 240_000
     recall_batch_size: Annotated[int, Field(ge=1)] = 8
     recall_tests: Annotated[int, Field(ge=1)] = 128
     """Tested sequences."""
@@ -107,7 +109,7 @@ class QualitySettings(BaseModel):
             batch_size=batch_size,
             sequence_length=sequence_length,
             learning_rate=self.learning_rate,
-            init_scale=self.init_scale,
+            init_scale=self.init_scale or math.sqrt(self.replica.width_divisor),
             precision=self.precision,
             time_limit_s=self.time_limit_s,
         )

@@ -1,9 +1,10 @@
 """The one small trainer: a fixed number of tokens through a small model, the same way for every candidate.
 
 AdamW, one learning rate with warm-up and a cosine down to a twentieth, gradients clipped, bfloat16 products where that
-is faster. Matrices start `init_scale` times wider than the released models' range of 0.02, which is meant for widths of
-about 2,000: without it small models spend a short training growing their weights. The settings were tuned once, on
-LFM2's replica, and are the same for every architecture; `search/LOG.md` has the measurements.
+is faster. Matrices start `init_scale` times wider than the released models' range of 0.02, which is meant for the full
+width: a model n times narrower wants it sqrt(n) times wider, or it spends a short training growing its weights. The
+settings were tuned once, on LFM2's replica, and are the same for every architecture; `search/LOG.md` has the
+measurements.
 
 A training runs on one core, so equal model, batches and plan give equal results, bit for bit.
 

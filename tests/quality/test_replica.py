@@ -42,7 +42,7 @@ def test_shipped_specs_have_small_ones(name: str) -> None:
     small = replica(spec, RULE).spec
     counted = totals(compile_graph(small))
     assert counted.params < totals(compile_graph(spec)).params / 500
-    assert small.hidden_size == pytest.approx(spec.hidden_size / 32, abs=4)
+    assert small.hidden_size == pytest.approx(spec.hidden_size / 64, abs=4)
     assert counted.layers == pytest.approx(len(spec.layers) / 2, abs=1)
 
 
@@ -51,16 +51,16 @@ def test_lfm2_in_numbers() -> None:
     assert layout(compile_graph(made.spec)) == "ccAcAcAc"
     attention = made.spec.layers[2].mixer
     assert isinstance(attention, Attention)
-    assert (attention.num_heads, attention.num_kv_heads, attention.head_dim) == (4, 1, 16)
-    assert getattr(made.spec.layers[0].channel, "intermediate_size", None) == 256
+    assert (attention.num_heads, attention.num_kv_heads, attention.head_dim) == (1, 1, 32)
+    assert getattr(made.spec.layers[0].channel, "intermediate_size", None) == 128
     assert getattr(made.spec.featurizers["text"], "vocab_size", None) == 256
     assert made.numbers["kept"] == [1, 4, 5, 7, 10, 11, 14, 15]
-    assert "2048 -> 64" in made.words
+    assert "2048 -> 32" in made.words
 
 
 def test_a_wider_model_has_a_wider_replica() -> None:
     widths = [replica(load(name), RULE).spec.hidden_size for name in ("lfm2-350m", "lfm2-700m", "lfm2-1.2b")]
-    assert widths == [32, 48, 64]
+    assert widths == [16, 24, 32]
 
 
 def test_experts_keep_their_layers_and_their_active_share() -> None:

@@ -15,8 +15,8 @@ def test_the_default_study_opens_and_has_lfm2_inside() -> None:
     setup = open_study(ROOT / "search" / "default.yaml")
     assert setup.title == "lfm-edge"
     assert [profile.name for profile in setup.profiles] == ["cerebras-cs3"]
-    ((name, spec),) = setup.known_good
-    assert name == "lfm2-1.2b"
+    (name, spec), (other, _) = setup.known_good
+    assert (name, other) == ("lfm2-1.2b", "lfm2-700m")
     assert setup.space.default().spec.layers == spec.layers
 
 
