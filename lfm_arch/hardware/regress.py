@@ -24,7 +24,7 @@ from lfm_arch.hardware.fit import fit_relative
 from lfm_arch.hardware.formats import weight_format
 from lfm_arch.hardware.profile import load_profile
 from lfm_arch.hardware.reference import Run
-from lfm_arch.hardware.replay import Key, features_of, resolver_for
+from lfm_arch.hardware.replay import Features, Key, features_of, resolver_for
 
 UNEXPLAINED = {"cerebras": "speed of a service; wafers for each copy and their links are not published"}
 """Runtimes whose runs say too little of how they were made to count as calibrations."""
@@ -112,22 +112,23 @@ def _fit_decode(key: Key, rows: Sequence[Run], held: Held) -> dict[str, float]:
     if key[2] in UNEXPLAINED:
         known = known + columns_NK[:, 0] * held.weights + kv_known
         return {"part": float(fit_relative(columns_NK[:, 1:2], seconds, known=known, lower=[0.0], upper=[np.inf])[0])}
-    depths: dict[tuple[str, int, int], list[float]] = {}
+    depths: dict[tuple[str, int, int], list[Features]] = {}
     for each, row in zip(work, rows, strict=True):
-        depths.setdefault((row.model, row.batch, row.chips), []).append(each.kv)
-    knows_kv = max(map(spread, depths.values())) >= 3
+        depths.setdefault((row.model, row.batch, row.chips), []).append(each)
+    deep = [each for group in depths.values() if spread(w.kv for w in group) >= 3 for each in group]
+    knows_kv = bool(deep)
     lower, upper = [0.0] * len(_DECODE), [np.inf] * len(_DECODE)
     bandwidth = load_profile(key[0]).bandwidth(key[1])
     if bandwidth is not None:
         for number in (0, _DECODE.index("experts"), _DECODE.index("experts_batch")):
             lower[number], upper[number] = (1 / (share * bandwidth.value) for share in reversed(_SHARE))
     pull = [_NOISE / (each * (_DISTANT if held.distant else 1.0)) for each in _SPREAD.values()]
-    # models whose heads are grouped alike cannot tell reading the cache from arithmetic on it
-    tells_apart = spread(w.mixing / w.kv for w in work) >= 1.5
-    for name, other in (("kv", held.mixing), ("mixing", held.kv)):
+    # models whose heads are grouped alike cannot tell reading the cache from arithmetic on it, see the measurements
+    tells_apart = knows_kv and spread(w.mixing / w.kv for w in deep) >= 1.5
+    unlikely = "kv" if load_profile(key[0]).units[key[1]].kind == "cpu" else "mixing"
+    for name in ("kv", "mixing"):
         number = _DECODE.index(name)
-        instead = other > 0 and (name == "mixing" or not held.kv)
-        if not knows_kv or (not tells_apart and instead):
+        if not knows_kv or (not tells_apart and name == unlikely):
             upper[number] = 0.0
         pull[number] = 0.0
     known = known + (0.0 if knows_kv else kv_known)
