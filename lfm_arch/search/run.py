@@ -8,25 +8,22 @@ Running it again on the same directory goes on where it stopped. What is recorde
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Literal, Protocol
 
 from lfm_arch.core.errors import Diagnostic, LfmArchError, SearchError
-from lfm_arch.graph.count import Totals
 from lfm_arch.quality.stopped import StoppedError
-from lfm_arch.search.cost import Cost, cost
-from lfm_arch.search.metric import metric
-from lfm_arch.search.noise import measured_noise
+from lfm_arch.search.cost import cost
+from lfm_arch.search.judge import Judge, spec_text
 from lfm_arch.search.propose import Proposal, Proposer, derive
-from lfm_arch.search.quality import Measured, Quality
-from lfm_arch.search.record import Record, Value, Violation
+from lfm_arch.search.quality import Quality
+from lfm_arch.search.record import Record
 from lfm_arch.search.store import Store
 from lfm_arch.search.study import Setup
-from lfm_arch.spec.arch import ArchSpec, Expect
-from lfm_arch.spec.write import write_spec
+from lfm_arch.spec.arch import ArchSpec
 
 Ending = Literal["done", "time", "stopped", "exhausted"]
 """`done`: as many trained as asked for. `time`: no time for another. `exhausted`: nothing new is proposed any more."""
@@ -92,7 +89,7 @@ class _Run:
         self.setup, self.store, self.quality = setup, store, quality
         self.limits, self.watcher = limits, watcher
         study = setup.study
-        self.seeds = tuple(derive(study.seed, -1 - each) for each in range(max(study.seeds, study.known_good_seeds)))
+        self.judge = Judge(setup, quality, store.records, limits.stop)
         self.proposer = Proposer(setup.space, setup.objectives, study.sampler, study.seed)
         self.prior = self._prior()
 
@@ -171,95 +168,24 @@ class _Run:
         genome = proposal.genome if proposal is not None else {}
         spec = spec.model_copy(update={"name": trial.name}) if not trial.known_good else spec
         try:
-            return self._judged(trial, spec, genome)
+            outcome, found = self.judge.judge(
+                spec,
+                known_good=trial.known_good,
+                starts=lambda trainings: self.watcher.starts(trial.number, trial.name, trainings),
+            )
+            return trial.record(outcome, genome=genome, **found)
         except StoppedError:
             return None
         except SearchError:
             # not about this candidate: about the study
             raise
         except LfmArchError as error:
-            return trial.failed(_line(error), genome=genome, spec=_text(spec))
+            return trial.failed(_line(error), genome=genome, spec=spec_text(spec))
         except Exception as error:
             # whatever a candidate does, the others go on; the place is kept for whoever mends it
             surprise = LfmArchError(Diagnostic("E959", f"{type(error).__name__}: {error}"))
             place = traceback.format_exc(limit=-4)
-            return trial.failed(_line(surprise), genome=genome, spec=_text(spec), notes=(place,))
-
-    def _judged(self, trial: "_Trial", spec: ArchSpec, genome: Mapping[str, Any]) -> Record:
-        costs = cost(spec, self.setup)
-        known: dict[str, Any] = {
-            "genome": dict(genome),
-            "architecture_id": costs.id,
-            "counts": {name: value for name, value in costs.values.items() if name not in self.setup.objectives},
-            "objectives": {name: costs.values[name] for name in self.setup.objectives if name in costs.values},
-            "violations": costs.violations,
-            "layout": costs.totals.layout,
-            "drawing": costs.drawing(),
-            "notes": tuple(f"{word}: support {what}" for word, what in costs.unproven.items()),
-        }
-        earlier = next((each for each in self.store.records if each.architecture_id == costs.id), None)
-        if earlier is not None:
-            return trial.record("duplicate", duplicate_of=earlier.number, **known)
-        known["spec"] = _text(spec, costs.totals)
-        # a known-good spec is there to be compared with, whatever the budgets say
-        if costs.violations and not trial.known_good:
-            return trial.record("infeasible", **known)
-        if self.quality is not None:
-            known |= self._trained(trial, costs, known)
-            known["violations"] += self._below(known)
-        return trial.record("infeasible" if known["violations"] else "complete", **known)
-
-    def _below(self, known: Mapping[str, Any]) -> tuple[Violation, ...]:
-        """Return the floors that a trained candidate does not reach."""
-        values: dict[str, Value] = {**known["counts"], **known["objectives"]}
-        return tuple(
-            Violation(
-                check=f"{name} >= {limit:g}",
-                why=f"the study's floor of {metric(name).title}",
-                value=values[name].value,
-                limit=limit,
-            )
-            for name, limit in self.setup.study.floors.limits().items()
-            if values[name].value < limit
-        )
-
-    def _trained(self, trial: "_Trial", costs: Cost, known: Mapping[str, Any]) -> dict[str, Any]:
-        assert self.quality is not None, "a study of costs alone trains nothing"
-        study = self.setup.study
-        seeds = self.seeds[: study.known_good_seeds if trial.known_good else study.seeds]
-        identity = self.quality.identity(costs.spec)
-        same = next((each for each in self.store.records if each.quality.get("identity") == identity), None)
-        notes = list(known["notes"])
-        if same is not None and len(same.quality["seeds"]) >= len(seeds):
-            facts = {**same.quality, "reused_from": same.quality.get("reused_from", same.number)}
-            values = {name: facts[name] for name in facts["metrics"]}
-            notes.append(f"its replica equals that of {same.name}, whose quality it has")
-        else:
-            self.watcher.starts(trial.number, trial.name, len(seeds))
-            found: Measured = self.quality.measure(costs.spec, seeds, self.limits.stop)
-            values = {name: [float(value) for value in each] for name, each in found.values.items()}
-            facts = {**found.facts, **values, "seeds": list(seeds), "metrics": list(values), "identity": identity}
-        objectives, counts = dict(known["objectives"]), dict(known["counts"])
-        for name, each in values.items():
-            (objectives if name in self.setup.objectives else counts)[name] = self._value(name, each)
-        missing = [name for name in self.setup.objectives if name not in objectives]
-        if missing:
-            raise _not_measured(missing)
-        order = {name: objectives[name] for name in self.setup.objectives}
-        return {"objectives": order, "counts": counts, "quality": facts, "notes": tuple(notes)}
-
-    def _value(self, name: str, values: Sequence[float]) -> Value:
-        noise = measured_noise(self.store.records, name)
-        mean = fmean(values)
-        around = noise.interval(len(values)) if noise is not None else None
-        return Value(
-            value=mean,
-            unit=metric(name).unit,
-            kind="measured",
-            low=mean - around if around is not None else None,
-            high=mean + around if around is not None else None,
-            note=f"mean over {len(values)} seeds" if len(values) > 1 else "one seed",
-        )
+            return trial.failed(_line(surprise), genome=genome, spec=spec_text(spec), notes=(place,))
 
     def _finish(self, record: Record | None, proposal: Proposal | None) -> bool:
         if record is None:
@@ -343,29 +269,3 @@ def _line(error: LfmArchError) -> str:
     first = error.diagnostics[0]
     more = len(error.diagnostics) - 1
     return f"{first.code} {first.message}{f' (and {more} more)' if more else ''}"
-
-
-def _text(spec: ArchSpec, counted: Totals | None = None) -> str:
-    """Write a candidate as a model file, with what it should be once that is counted."""
-    expect = None
-    if counted is not None:
-        expect = Expect(
-            params=counted.params,
-            active_params=counted.active_params,
-            layers=counted.layers,
-            layout=counted.layout,
-            kv_bytes_per_token=counted.kv_bytes_per_token,
-        )
-    # constraints were about the candidates of the space; they are the study's, not the model's
-    return write_spec(spec.model_copy(update={"constraints": (), "expect": expect}))
-
-
-def _not_measured(names: Sequence[str]) -> SearchError:
-    return SearchError(
-        Diagnostic(
-            "E958",
-            f"{', '.join(names)} was not measured",
-            because="an objective needs a value for every candidate",
-            help="recall needs `recall` in the study's quality settings",
-        )
-    )

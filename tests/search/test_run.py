@@ -1,12 +1,14 @@
 """A whole study with a computed quality: what is evaluated, what is not, and what is remembered."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
 from lfm_arch.core.errors import LfmArchError, SearchError
 from lfm_arch.graph.compile import check_expect, compile_graph
 from lfm_arch.graph.identity import architecture_id
+from lfm_arch.search.quality import Measured, Stop
 from lfm_arch.search.record import Record
 from lfm_arch.search.run import is_evaluated
 from lfm_arch.spec.arch import ArchSpec
@@ -133,6 +135,30 @@ def test_a_floor_discards_after_training(lab: Lab) -> None:
     assert len(trained) == 3
     assert {each.check for record in trained for each in record.violations} == {"recall >= 0.95"}
     assert session.summary.budgets["recall"] == "at least 0.95"
+
+
+def test_a_missed_floor_is_tried_once_more(lab: Lab) -> None:
+    lab.write("floors: {recall: 0.5}")
+
+    class Lucky(Analytic):
+        """Learns recall with every seed but the first."""
+
+        def measure(self, spec: ArchSpec, seeds: Sequence[int], stop: Stop) -> Measured:
+            found = super().measure(spec, seeds, stop)
+            first = self.measured.count(spec.name) == 1
+            return Measured({**found.values, "recall": [0.2 if first else 1.0 for _ in seeds]}, found.facts)
+
+    quality = Lucky()
+    session = lab.run(quality, setup=lab.setup(trials=3))
+    trained = by_outcome(session.records, "complete")
+    assert len(trained) == 3
+    assert len(quality.measured) == 6
+    for record in trained:
+        assert record.counts["recall"].value == pytest.approx(0.6)
+        one, other = record.quality["bits_per_byte"]
+        assert record.objectives["bits_per_byte"].value == pytest.approx((one + other) / 2)
+        assert len(set(record.quality["seeds"])) == 2
+        assert any("one more seed" in note for note in record.notes)
 
 
 def test_pareto_files_build_what_was_measured(lab: Lab) -> None:
