@@ -98,6 +98,13 @@ def cost(spec: ArchSpec, setup: Setup) -> Cost:
         if value > limit:
             why = f"the study's budget of {metric(name).title}"
             violations.append(Violation(check=f"{name} <= {limit:g}", why=why, value=value, limit=limit))
+    for each in estimates:
+        capacity = each.capacity_bytes
+        if capacity is not None and each.memory_bytes > capacity:
+            check = f"memory_bytes <= {each.profile.name}"
+            why = "the device has no more memory"
+            violations.append(Violation(check=check, why=why, value=each.memory_bytes, limit=capacity))
+            constraints[check] = each.memory_bytes / capacity - 1
     return Cost(
         spec=spec,
         graph=graph,

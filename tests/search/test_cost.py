@@ -7,6 +7,7 @@ import pytest
 from lfm_arch.search.cost import cost
 from lfm_arch.search.study import Setup, open_study
 from lfm_arch.spec.arch import ArchSpec
+from lfm_arch.spec.model import load_spec
 from tests.search.lab import Lab
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,17 @@ def test_the_drawing_adds_up_to_the_layers(default: Setup) -> None:
     times = [float(str(layer["seconds"])) for layer in layers]
     nodes = [node.decode_s for node in found.estimates[0].nodes if node.node.startswith("layers.")]
     assert sum(times) == pytest.approx(sum(nodes))
+
+
+def test_what_does_not_fit_the_device_is_discarded(lab: Lab) -> None:
+    lab.write("hardware: raspberry-pi-5\nbudgets: {}\nscenario: {weights: f32}")
+    setup = lab.setup()
+    large = load_spec(ROOT / "specs" / "lfm2-24b-a2b.yaml")
+    (violation,) = cost(large, setup).violations
+    assert violation.check == "memory_bytes <= raspberry-pi-5"
+    assert violation.value is not None
+    assert violation.limit is not None
+    assert violation.value > violation.limit
 
 
 def test_a_budget_says_by_how_much_it_is_missed(lab: Lab) -> None:
