@@ -18,7 +18,6 @@ from lfm_arch.cli.output import console
 from lfm_arch.search.metric import loss, metric
 from lfm_arch.search.record import Record
 from lfm_arch.search.result import noise, pareto, quality_objective, tiers, written
-from lfm_arch.search.run import is_evaluated
 from lfm_arch.search.session import Session
 from lfm_arch.search.study import Setup
 
@@ -37,7 +36,6 @@ class Screen:
         self._records: Sequence[Record] = ()
         self._current = ""
         self._since = time.monotonic()
-        self._here = 0
 
     def __enter__(self) -> Self:
         return self
@@ -64,8 +62,7 @@ class Screen:
 
     def finishes(self, record: Record) -> None:
         self._current = ""
-        self._here += is_evaluated(record)
-        if record.outcome == "failed" or (self._live is None and is_evaluated(record)):
+        if record.outcome == "failed" or (self._live is None and record.is_evaluated):
             self._out.print(self._line(record), soft_wrap=True)
 
     def _line(self, record: Record) -> str:
@@ -82,12 +79,12 @@ class Screen:
         )
 
     def _done(self) -> int:
-        return sum(map(is_evaluated, self._records))
+        return sum(record.is_evaluated for record in self._records)
 
     def _left(self) -> str:
         """Say how much longer it will take, by the trials so far."""
         assert self._setup is not None, "asked before the session has opened"
-        taken = [record.seconds for record in self._records if is_evaluated(record) and not record.known_good]
+        taken = [record.seconds for record in self._records if record.is_evaluated and not record.known_good]
         by_trials = (self._setup.study.trials - self._done()) * fmean(taken) if taken else None
         by_clock = self._deadline - time.monotonic() if self._deadline is not None else None
         known = [each for each in (by_trials, by_clock) if each is not None]

@@ -68,3 +68,8 @@ class Record(BaseModel):
     notes: tuple[str, ...] = ()
     """What to know before believing it: operators whose support on the hardware is unproven, a reused measurement."""
     known_good: bool = False
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether it took its place among the trials that a study asks for: it was trained, or fully estimated."""
+        return self.outcome == "complete" or bool(self.quality)

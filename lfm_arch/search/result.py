@@ -78,7 +78,7 @@ def summarise(
         budgets={name: written(name, limit) for name, limit in setup.limits.items()}
         | {name: f"at least {limit:g}" for name, limit in study.floors.limits().items()},
         trials=study.trials,
-        finished=len(records),
+        finished=sum(record.is_evaluated for record in records),
         complete=outcomes.count("complete"),
         infeasible=outcomes.count("infeasible"),
         duplicate=outcomes.count("duplicate"),

@@ -117,7 +117,7 @@ class _Run:
 
     def _ended(self) -> Ending | None:
         records = self.store.records
-        if sum(map(is_evaluated, records)) >= self.setup.study.trials:
+        if sum(record.is_evaluated for record in records) >= self.setup.study.trials:
             return "done"
         if self._streak("duplicate") >= REPEATS_BEFORE_GIVING_UP:
             return "exhausted"
@@ -130,7 +130,7 @@ class _Run:
             return "stopped"
         if self.limits.deadline is None:
             return None
-        taken = [record.seconds for record in self.store.records if is_evaluated(record)][-5:]
+        taken = [record.seconds for record in self.store.records if record.is_evaluated][-5:]
         # half a training more than was asked for is better than a third of the time unused
         ready = time.monotonic() + 0.5 * (fmean(taken) if taken else 0.0) < self.limits.deadline
         return None if ready else "time"
@@ -258,11 +258,6 @@ class _Trial:
 
     def failed(self, error: str, **fields: Any) -> Record:
         return self.record("failed", error=error, **fields)
-
-
-def is_evaluated(record: Record) -> bool:
-    """Whether a candidate took its place among the trials that a study asks for."""
-    return record.outcome == "complete" or bool(record.quality)
 
 
 def _line(error: LfmArchError) -> str:

@@ -10,7 +10,7 @@ from lfm_arch.search.propose import sampler_title
 from lfm_arch.search.quality import Quality, Replicas
 from lfm_arch.search.record import Record
 from lfm_arch.search.result import summarise, write_results
-from lfm_arch.search.run import Ending, Limits, is_evaluated, run_study
+from lfm_arch.search.run import Ending, Limits, run_study
 from lfm_arch.search.store import RECORDS, SUMMARY, Store, set_aside
 from lfm_arch.search.study import Setup
 from lfm_arch.search.summary import StudySummary
@@ -92,7 +92,7 @@ def run_session(
 
             def finishes(self, record: Record) -> None:
                 watcher.finishes(record)
-                if is_evaluated(record) and setup.study.quality is not None:
+                if record.is_evaluated and setup.study.quality is not None:
                     store.write_summary(sum_up(ended=False))
 
         store.write_summary(sum_up(ended=False))

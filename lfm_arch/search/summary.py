@@ -70,6 +70,7 @@ class StudySummary(BaseModel):
     trials: int
     """Asked for."""
     finished: int = 0
+    """Trained so far, known-good ones included; discarded ones and duplicates are not counted."""
     complete: int = 0
     infeasible: int = 0
     duplicate: int = 0

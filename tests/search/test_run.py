@@ -10,7 +10,6 @@ from lfm_arch.graph.compile import check_expect, compile_graph
 from lfm_arch.graph.identity import architecture_id
 from lfm_arch.search.quality import Measured, Stop
 from lfm_arch.search.record import Record
-from lfm_arch.search.run import is_evaluated
 from lfm_arch.spec.arch import ArchSpec
 from lfm_arch.spec.model import load_spec
 from tests.search.lab import Analytic, Lab, Silent, story
@@ -124,14 +123,14 @@ def test_a_known_good_spec_over_budget_is_compared_all_the_same(lab: Lab) -> Non
     assert first.outcome == "infeasible"
     assert "bits_per_byte" in first.objectives
     assert first.number not in session.summary.pareto
-    assert is_evaluated(first)
+    assert first.is_evaluated
 
 
 def test_a_floor_discards_after_training(lab: Lab) -> None:
     lab.write("floors: {recall: 0.95}")
     session = lab.run(setup=lab.setup(trials=3))
     assert session.summary.complete == 0
-    trained = [record for record in session.records if is_evaluated(record)]
+    trained = [record for record in session.records if record.is_evaluated]
     assert len(trained) == 3
     assert {each.check for record in trained for each in record.violations} == {"recall >= 0.95"}
     assert session.summary.budgets["recall"] == "at least 0.95"
