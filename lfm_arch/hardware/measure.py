@@ -131,7 +131,10 @@ class Bench:
             work.append([flops, flops / rows])
             times.append(taken)
             widest = max(widest, wide)
-        x = fit_relative(np.array(work, float), np.array(times), lower=[0.0, 0.0], upper=[np.inf, np.inf])
+        # on a busy machine the small products alone would explain the times, with an infinite rate for large ones;
+        # no rate is more than twice the best that was seen
+        fastest = min(taken / flops for taken, (flops, _) in zip(times, work, strict=True))
+        x = fit_relative(np.array(work, float), np.array(times), lower=[fastest / 2, 0.0], upper=[np.inf, np.inf])
         return {"matmul_float": 1 / x[0], "half_tokens": float(x[1] / x[0])}, widest
 
     def attention(self) -> Timing:

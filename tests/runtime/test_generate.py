@@ -120,7 +120,9 @@ def test_a_picture_in_front_or_behind_is_part_of_the_prompt(order: tuple[str, st
     rows = generate(both, [[5, 9], [7, 8]], max_new_tokens=6, image=pixels)
     alone = generate(both, [7, 8], max_new_tokens=6, image=pixels[1:])
     assert rows[1] == alone[0]
-    assert generate(both, [7, 8], max_new_tokens=6, image=-pixels[1:]) != alone
+    with torch.no_grad():
+        seen, other = (both(text=torch.tensor([[7, 8]]), image=image) for image in (pixels[1:], -pixels[1:]))
+    assert not torch.allclose(seen[:, -1], other[:, -1])
     if order[0] == "text":
         assert generate(both, [[5, 9, 2], [7, 8]], max_new_tokens=6, image=pixels)[1] == alone[0]
     else:
