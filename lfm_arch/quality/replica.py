@@ -4,8 +4,9 @@ The rule is fixed by divisors, not by target sizes, so a larger candidate has a 
 
     width        hidden_size / width_divisor, to a multiple of 8; intermediate sizes, ranks and condition sizes likewise
     depth        layers / depth_divisor; which layers, see `depth.py`
-    heads        head_dim / head_divisor; as many heads as keep num_heads * head_dim / hidden_size; the number of
-                 key/value heads that divides them and is nearest to the original share
+    heads        head_dim, key_dim and state_size / head_divisor; as many heads as keep
+                 num_heads * head_dim / hidden_size; the number of key/value heads or groups that divides them and is
+                 nearest to the original share
     windows      window_size / context_divisor: the training's sequences are shorter than the deployment's
     experts      at most `max_experts`, as many per token as keep the share that is active
     vocabulary   the 256 bytes
@@ -17,7 +18,7 @@ quality after full training.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import log
+from math import log, sqrt
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,8 +33,10 @@ from lfm_arch.spec.arch import ArchSpec, ExpertPlacement, Layer
 
 VOCAB_SIZE = 256
 _WIDTHS = ("intermediate_size", "shared_intermediate_size")
-_RANKS = ("rank", "gate_rank", "size")
-_DIMS = ("head_dim", "key_dim")
+_RANKS = ("rank", "gate_rank", "step_rank", "size")
+_DIMS = ("head_dim", "key_dim", "state_size")
+_SERVING = ("num_kv_heads", "num_key_heads", "num_groups")
+"""Each serves the same whole number of heads."""
 
 
 @dataclass(frozen=True)
@@ -140,17 +143,21 @@ class _Scale:
         # rotations turn pairs, of which a quarter may be meant to turn
         return max(4, 2 * round(value / self.rule.head_divisor / 2))
 
-    def _heads(self, fields: Mapping[str, Any]) -> dict[str, int]:
+    def _heads(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         old_dim = fields.get("head_dim")
         if not isinstance(old_dim, int):
             old_dim = self.before // fields["num_heads"]
         dim = self._dim(old_dim)
         heads = max(1, round(fields["num_heads"] * old_dim / self.before * self.after / dim))
-        if not isinstance(fields.get("num_kv_heads"), int):
-            return {"num_heads": heads}
-        wanted = fields["num_kv_heads"] / fields["num_heads"] * heads
+        found: dict[str, Any] = {"num_heads": heads}
         divisors = [count for count in range(1, heads + 1) if heads % count == 0]
-        return {"num_heads": heads, "num_kv_heads": min(divisors, key=lambda count: abs(log(count / wanted)))}
+        for name in _SERVING:
+            if isinstance(fields.get(name), int):
+                wanted = fields[name] / fields["num_heads"] * heads
+                found[name] = min(divisors, key=lambda count: abs(log(count / wanted)))
+        if isinstance(fields.get("scale"), float):
+            found["scale"] = fields["scale"] * sqrt(old_dim / dim)
+        return found
 
 
 def _text_and_head(spec: ArchSpec, notes: list[str]) -> tuple[str, Any]:

@@ -12,6 +12,7 @@ from lfm_arch.graph.layout import layout
 from lfm_arch.operators.adaptive_linear.declaration import AdaptiveLinear
 from lfm_arch.operators.attention.declaration import Attention
 from lfm_arch.operators.moe.declaration import MoE
+from lfm_arch.operators.registry import operators
 from lfm_arch.quality.replica import replica
 from lfm_arch.quality.settings import Reduction
 from lfm_arch.spec.arch import ArchSpec, DepthGroup, SharedFeatures, SharedWeights
@@ -61,6 +62,29 @@ def test_lfm2_in_numbers() -> None:
 def test_a_wider_model_has_a_wider_replica() -> None:
     widths = [replica(load(name), RULE).spec.hidden_size for name in ("lfm2-350m", "lfm2-700m", "lfm2-1.2b")]
     assert widths == [16, 24, 32]
+
+
+@pytest.mark.parametrize(
+    "mixer",
+    [
+        {"type": "attention", "num_heads": 20, "num_kv_heads": 5, "head_dim": 96, "scale": 0.1},
+        {"type": "gated_linear_attention", "num_heads": 16, "head_dim": 128, "key_dim": 64},
+        {"type": "mamba2", "num_heads": 64, "head_dim": 64, "state_size": 128, "num_groups": 8, "kernel_size": 4},
+        {"type": "mamba", "intermediate_size": 4096, "state_size": 16, "step_rank": 128, "kernel_size": 4},
+        {"type": "gated_delta_net", "num_heads": 32, "num_key_heads": 16, "head_dim": 128, "kernel_size": 4},
+        {"type": "kimi_delta_attention", "num_heads": 16, "head_dim": 128, "kernel_size": 4},
+        {"type": "lightning_attention", "num_heads": 32, "head_dim": 64},
+    ],
+    ids=lambda mixer: mixer["type"],
+)
+def test_every_kind_of_head_shrinks_legally(mixer: dict[str, object]) -> None:
+    spec = load("lfm2-1.2b")
+    declared = operators()[str(mixer["type"])].model_validate(mixer)
+    layers = tuple(layer.model_copy(update={"mixer": declared}) for layer in spec.layers)
+    large = spec.model_copy(update={"layers": layers, "expect": None})
+    small = replica(large, RULE).spec
+    ratio = totals(compile_graph(large)).params / totals(compile_graph(small)).params
+    assert 64**2 / 2 < ratio < 64**2 * 4, "width by 64, depth by 2, the vocabulary by 256"
 
 
 def test_experts_keep_their_layers_and_their_active_share() -> None:
