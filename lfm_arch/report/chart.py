@@ -198,7 +198,12 @@ def _mark(point: Point, x_at: Scale, y_at: Scale, box: Box) -> str:
     whiskers = ""
     if point.x_interval is not None:
         low, high = sorted(min(max(x_at(end), left), right) for end in point.x_interval)
-        whiskers += f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        # an interval wider than the plot is common to all marks and would only look like a grid
+        whiskers += (
+            ""
+            if (low, high) == (left, right)
+            else f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
     if point.y_interval is not None:
         low, high = (min(max(y_at(end), top), bottom) for end in point.y_interval)
         whiskers += f'<line class="whisker" y1="{low:.1f}" y2="{high:.1f}" x1="{x:.1f}" x2="{x:.1f}"/>'

@@ -88,7 +88,9 @@ def _frame(summary: StudySummary, sections: Sequence[Markup]) -> list[Markup]:
 
 
 def _top(summary: StudySummary, complete: Sequence[Record], front: Sequence[Record], known: Sequence[Record]) -> Markup:
-    ran = f"{summary.finished} of {summary.trials} trials"
+    # known-good architectures come on top of the trials that were asked for
+    asked = f" of {summary.trials}" if summary.finished <= summary.trials else ""
+    ran = f"{summary.finished}{asked} trials"
     entries = [
         (str(len(front)), "on the Pareto front", f"of {len(complete)} trained"),
         (str(summary.infeasible), "outside a budget or floor", "budgets discard before training"),
@@ -195,7 +197,8 @@ def _plot(summary: StudySummary, records: Sequence[Record], shown: Sequence[Reco
         f"{_capital(y.title)} against {x.title}",
         element(
             "p",
-            "Lower left is better. Whiskers are 90 % intervals. Choose a mark to see its architecture.",
+            "Lower left is better. Whiskers are 90 % intervals, left out where wider than the plot. "
+            "Choose a mark to see its architecture.",
             class_="note",
         ),
         element("figure", Markup(svg), legend(key)),
