@@ -57,7 +57,6 @@ def search(
     """
     limit_s = None if limit is None else duration(limit)
     from lfm_arch.cli.study_screen import Screen, as_data, print_result
-    from lfm_arch.report.study import render_study
     from lfm_arch.search.session import run_session
     from lfm_arch.search.study import open_study
 
@@ -72,12 +71,23 @@ def search(
         session = run_session(
             setup, directory, screen, fresh=fresh, command=command, deadline=deadline, stop=lambda: stop.asked
         )
-    report = render_study(directory)
+    report = _report(directory)
     if as_json:
         click.echo(as_data(session, report))
     else:
         print_result(session, report, shlex.join(command))
     return _exit_code(session)
+
+
+def _report(directory: Path) -> Path:
+    from lfm_arch.core.errors import Diagnostic, SearchError
+    from lfm_arch.report.study import render_study
+
+    try:
+        return render_study(directory)
+    except OSError as error:
+        way_out = f"make room, then `lfm-arch report {directory}`: nothing has to be run again"
+        raise SearchError(Diagnostic("E953", f"cannot write the report: {error}", help=way_out)) from error
 
 
 def duration(text: str) -> float:

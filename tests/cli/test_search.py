@@ -157,6 +157,20 @@ def test_what_is_wrong_is_said_without_a_traceback(
     del lab
 
 
+def test_a_report_that_cannot_be_written_costs_no_result(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(directory: Path) -> Path:
+        raise OSError(28, "No space left on device", str(directory))
+
+    monkeypatch.setattr("lfm_arch.report.study.render_study", full)
+    assert run("study.yaml", "--trials", "1") == 1
+    err = capsys.readouterr().err
+    assert "E953" in err
+    assert "lfm-arch report reports/tiny" in err
+    assert (lab.folder / "reports" / "tiny" / "pareto" / "known.yaml").exists()
+
+
 @pytest.mark.parametrize(("text", "expected"), [("90", 90), ("90s", 90), ("1.5m", 90), ("10 min", 600), ("2h", 7200)])
 def test_durations(text: str, expected: float) -> None:
     assert duration(text) == expected
