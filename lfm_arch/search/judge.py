@@ -138,8 +138,8 @@ def spec_text(spec: ArchSpec, counted: Totals | None = None) -> str:
             layout=counted.layout,
             kv_bytes_per_token=counted.kv_bytes_per_token,
         )
-    # constraints were about the candidates of the space; they are the study's, not the model's
-    return write_spec(spec.model_copy(update={"constraints": (), "expect": expect}))
+    # constraints, and the names that decisions were taken by, are the space's and not the model's
+    return write_spec(spec.model_copy(update={"constraints": (), "dims": {}, "vars": {}, "expect": expect}))
 
 
 def _not_measured(names: Sequence[str]) -> SearchError:

@@ -12,6 +12,7 @@ from lfm_arch.search.quality import Measured, Stop
 from lfm_arch.search.record import Record
 from lfm_arch.spec.arch import ArchSpec
 from lfm_arch.spec.model import load_spec
+from lfm_arch.spec.space import load_space
 from tests.search.lab import Analytic, Lab, Silent, story
 
 
@@ -164,6 +165,7 @@ def test_pareto_files_build_what_was_measured(lab: Lab) -> None:
     session = lab.run()
     assert len(session.files) == len(session.summary.pareto) > 1
     for path, number in zip(session.files, session.summary.pareto, strict=True):
+        assert load_space(path).warnings == (), "nothing of the space is left over"
         spec = load_spec(path)
         graph = compile_graph(spec)
         check_expect(graph, spec)
