@@ -48,7 +48,7 @@ def fmt(files: tuple[str, ...], *, check: bool, show: bool) -> int:
 
 
 def _write(name: str, text: str, problems: list[Diagnostic]) -> bool:
-    from lfm_arch.spec.format import write_atomically
+    from lfm_arch.core.files import write_atomically
 
     try:
         write_atomically(name, text)

@@ -80,14 +80,15 @@ def search(
 
 
 def _report(directory: Path) -> Path:
-    from lfm_arch.core.errors import Diagnostic, SearchError
+    from lfm_arch.core.errors import Diagnostic, ReportError, SearchError
     from lfm_arch.report.study import render_study
 
     try:
         return render_study(directory)
-    except OSError as error:
+    except ReportError as error:
+        why = error.diagnostics[0].message
         way_out = f"make room, then `lfm-arch report {directory}`: nothing has to be run again"
-        raise SearchError(Diagnostic("E953", f"cannot write the report: {error}", help=way_out)) from error
+        raise SearchError(Diagnostic("E953", f"cannot write the report: {why}", help=way_out)) from error
 
 
 def duration(text: str) -> float:

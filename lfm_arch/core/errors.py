@@ -8,6 +8,7 @@
     |- QualityError         a candidate's quality cannot be measured
     |- SearchError          a study cannot start, go on or be read
     |- InputError           raw input does not fit the model that it is given to
+    |- ReportError          a page cannot be written
     `- UsageError           the command was called wrongly, exit code 2
 
 A user's mistake raises one of these, with every mistake of the pass at once. A broken invariant of ours is an
@@ -112,6 +113,10 @@ class SearchError(LfmArchError):
 
 class InputError(LfmArchError):
     """Raw input (pixels, samples, ids) does not fit the model that it is given to."""
+
+
+class ReportError(LfmArchError):
+    """A page cannot be written."""
 
 
 class UsageError(LfmArchError):

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lfm_arch.core.errors import Diagnostic, ProfileError
+from lfm_arch.core.files import write_atomically
 from lfm_arch.hardware.profile import LOCAL, Profile
 from lfm_arch.spec.document import load_model
 
@@ -125,11 +125,7 @@ def _plain(value: float) -> float:
 
 def _write(path: Path, profile: dict[str, Any]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # a reader sees the old file or the new one, never half of one
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as part:
-            part.write(json.dumps(profile, indent=1) + "\n")
-        Path(part.name).replace(path)
+        write_atomically(path, json.dumps(profile, indent=1) + "\n")
     except OSError as error:
         raise ProfileError(
             Diagnostic(

@@ -11,4 +11,12 @@ CODES: tuple[Code, ...] = (
         wrong="lfm-arch report reports",
         right="lfm-arch report reports/lfm-edge",
     ),
+    Code(
+        "E962",
+        "a page that cannot be written",
+        "The folder cannot be made or written, the disk is full, or a folder has the page's name. An older page is "
+        "untouched and nothing half-written is left.",
+        wrong="lfm-arch report specs/lfm2-350m.yaml -o /proc/lfm2.html",
+        right="lfm-arch report specs/lfm2-350m.yaml -o lfm2.html",
+    ),
 )

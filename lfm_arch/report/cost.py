@@ -12,6 +12,7 @@ from lfm_arch.hardware.formats import weight_format
 from lfm_arch.hardware.work import CACHE, EXPERT_FLOPS, MATMUL, MIXING, STATE, STEP_SHARES
 from lfm_arch.report.assets import read
 from lfm_arch.report.markup import Markup, card, element, legend, page, table, tiles
+from lfm_arch.report.output import write_page
 from lfm_arch.report.plot import Axis, Series, plot
 
 _COLOURS = ("conv", "attention", "moe", "window", "linear", "adaptive", "other")
@@ -20,11 +21,7 @@ _CONTEXTS = (256, 1024, 4096, 16_384, 65_536)
 
 def render_cost(estimates: Sequence[Estimate], output: Path) -> Path:
     """Write the page of some estimates, several specs on several devices, and return its path."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(cost_page(estimates), encoding="utf-8")
-    partial.replace(output)
-    return output
+    return write_page(cost_page(estimates), output)
 
 
 def cost_page(estimates: Sequence[Estimate]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from lfm_arch.core.units import seconds
 from lfm_arch.report.assets import read
 from lfm_arch.report.markup import Markup, card, element, legend, page, table, tiles
+from lfm_arch.report.output import write_page
 from lfm_arch.report.plot import Axis, Series, plot
 
 _COLOURS = {"measured": "conv", "calibrated": "conv", "family": "window", "class": "attention", "spec_only": "bad"}
@@ -15,11 +16,7 @@ _SPLITS = {"model": "model left out", "device": "device left out", "data_sheet":
 
 def render_validation(proof: Mapping[str, Any], output: Path) -> Path:
     """Write the page of what `hardware.proof.prove` found, and return its path."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(validation_page(proof), encoding="utf-8")
-    partial.replace(output)
-    return output
+    return write_page(validation_page(proof), output)
 
 
 def validation_page(proof: Mapping[str, Any]) -> str:

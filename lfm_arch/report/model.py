@@ -15,6 +15,7 @@ from lfm_arch.report import chart, drawing
 from lfm_arch.report.assets import read
 from lfm_arch.report.candidate import BOUNDS
 from lfm_arch.report.markup import Markup, card, element, legend, page, table, tiles
+from lfm_arch.report.output import write_page
 from lfm_arch.spec.arch import ArchSpec
 
 _MEMORY = {
@@ -36,11 +37,11 @@ def render_model(spec: ArchSpec, graph: Graph, estimates: Sequence[Estimate], ou
         estimates: one for each device to show; none is fine.
         output: the HTML file.
         text: the spec as YAML, to be read on the page.
+
+    Raises:
+        ReportError: E962, the page cannot be written.
     """
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_text(model_page(spec, graph, estimates, text=text), encoding="utf-8")
-    partial.replace(output)
-    return output
+    return write_page(model_page(spec, graph, estimates, text=text), output)
 
 
 def model_page(spec: ArchSpec, graph: Graph, estimates: Sequence[Estimate], *, text: str = "") -> str:

@@ -11,6 +11,7 @@ from lfm_arch.report import chart
 from lfm_arch.report.assets import read
 from lfm_arch.report.candidate import anchor, figure, panel, plain, words
 from lfm_arch.report.markup import Markup, card, element, legend, page, table, tiles
+from lfm_arch.report.output import write_page
 from lfm_arch.search.record import Record, Value
 from lfm_arch.search.summary import Objective, StudySummary
 
@@ -27,13 +28,10 @@ def render_study(directory: Path, *, output: Path | None = None) -> Path:
 
     Raises:
         SearchError: E960, a file is missing or is not what a search writes.
+        ReportError: E962, the page cannot be written.
     """
     summary, records = read_study(directory)
-    target = output or directory / "report.html"
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_text(study_page(summary, records), encoding="utf-8")
-    partial.replace(target)
-    return target
+    return write_page(study_page(summary, records), output or directory / "report.html")
 
 
 def read_study(directory: Path) -> tuple[StudySummary, list[Record]]:
@@ -129,11 +127,13 @@ def _verdict(summary: StudySummary, front: Sequence[Record], known: Sequence[Rec
             f"({figure(base.objectives[quality.name])}, noise {slack:.2g})."
         )
     best = min(at_least_as_good, key=lambda record: _loss(record, speed))
-    gain = 1 - _loss(best, speed) / _loss(base, speed) if speed.direction == "minimize" and _loss(base, speed) else 0.0
+    known_loss = _loss(base, speed)
+    gain = (known_loss - _loss(best, speed)) / abs(known_loss) if known_loss else 0.0
     if gain <= 0:
         return f"No candidate of at least {base.name}'s {quality.title} has a better {speed.title}."
+    better = "lower" if speed.direction == "minimize" else "higher"
     return (
-        f"{best.name} has {gain:.0%} lower {speed.title} than {base.name} "
+        f"{best.name} has {gain:.0%} {better} {speed.title} than {base.name} "
         f"({figure(best.objectives[speed.name])} against {figure(base.objectives[speed.name])}) "
         f"at no worse {quality.title}" + (f", seed noise of {slack:.2g} {quality.unit} allowed for." if slack else ".")
     )

@@ -18,6 +18,7 @@ from typing import IO, Self
 from pydantic import ValidationError
 
 from lfm_arch.core.errors import Diagnostic, SearchError
+from lfm_arch.core.files import write_atomically
 from lfm_arch.search.record import Record
 from lfm_arch.search.summary import StudySummary
 
@@ -100,17 +101,9 @@ class Store:
     def write(self, name: str, content: bytes) -> Path:
         """Write a file below the directory, whole or not at all."""
         path = self.directory / name
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            write_atomically(path, content)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
             raise _unwritable(path, error) from error
         return path
 

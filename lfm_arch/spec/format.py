@@ -10,8 +10,6 @@ quotes and the order of keys stay as their author wrote them.
 import json
 import os
 import re
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from lfm_arch.core.errors import Diagnostic, Place, SpecError
@@ -49,23 +47,6 @@ def format_bytes(data: bytes, name: str) -> tuple[str, str]:
         message = f"byte 0x{data[error.start]:02x} is not UTF-8"
         raise SpecError(Diagnostic("E115", message, Place(name, line, 1, 2), help="save it as UTF-8")) from error
     return text, format_text(Source(name, text))
-
-
-def write_atomically(path: str | Path, text: str) -> None:
-    """Replace a file in one step: a crash leaves the old text or the new one, and its permissions stay."""
-    target = Path(path).resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(target.stat().st_mode & 0o7777)
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def format_text(source: Source) -> str:

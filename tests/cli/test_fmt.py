@@ -77,7 +77,7 @@ def test_says_when_a_file_cannot_be_written(ugly: Path, monkeypatch: pytest.Monk
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("os.fsync", refuse)
     result = run(str(ugly))
     assert result.return_value == 1
     assert "error[E130]" in result.stderr

@@ -12,7 +12,7 @@ import pytest
 from lfm_arch.cli.main import main
 from lfm_arch.cli.search import default_study, duration
 from lfm_arch.cli.study_screen import Screen, pareto_table, remarks
-from lfm_arch.core.errors import UsageError
+from lfm_arch.core.errors import Diagnostic, ReportError, UsageError
 from lfm_arch.spec.model import load_spec
 from tests.search.lab import Lab, record_of
 
@@ -161,7 +161,7 @@ def test_a_report_that_cannot_be_written_costs_no_result(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(directory: Path) -> Path:
-        raise OSError(28, "No space left on device", str(directory))
+        raise ReportError(Diagnostic("E962", f"{directory}/report.html cannot be written: No space left on device"))
 
     monkeypatch.setattr("lfm_arch.report.study.render_study", full)
     assert run("study.yaml", "--trials", "1") == 1

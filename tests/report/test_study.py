@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lfm_arch.core.errors import SearchError
+from lfm_arch.core.errors import ReportError, SearchError
 from lfm_arch.report.study import render_study, study_page
+from lfm_arch.search.record import Value
+from lfm_arch.search.summary import Objective
 from tests.report.conftest import Study
 
 VOID = {"meta", "br", "input", "link", "line", "rect", "circle", "path", "polyline", "polygon"}
@@ -101,3 +103,29 @@ def test_a_directory_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SearchError) as caught:
         render_study(tmp_path)
     assert caught.value.diagnostics[0].code == "E960"
+
+
+def test_a_page_that_cannot_be_written_is_refused_and_leaves_nothing(
+    written: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("full")
+    (place / "page.html").mkdir()
+    with pytest.raises(ReportError) as caught:
+        render_study(written(), output=place / "page.html")
+    assert caught.value.diagnostics[0].code == "E962"
+    assert [each.name for each in place.iterdir()] == ["page.html"]
+
+
+def test_a_page_may_go_into_a_new_folder(written: Callable[..., Path], tmp_path: Path) -> None:
+    assert render_study(written(), output=tmp_path / "new" / "page.html").is_file()
+
+
+def test_says_what_was_found_where_more_is_better(study: Study) -> None:
+    summary, records = study
+    speed = Objective(name="decode", title="decode speed", unit="tokens/s", direction="maximize")
+    # LFM2 has 20, so 30 is half as much again
+    fast = Value(value=30.0, unit="tokens/s", kind="modelled")
+    records[2] = records[2].model_copy(update={"objectives": records[2].objectives | {"decode": fast}})
+    summary = summary.model_copy(update={"objectives": (speed, summary.objectives[1]), "pareto": (2,)})
+    text = outline(study_page(summary, records)).text
+    assert "trial-0002 has 50% higher decode speed than lfm2-1.2b (30 tokens/s against 20 ms)" in text

@@ -1,6 +1,5 @@
 """The formatter: one layout, comments kept, meaning kept, and a second run changes nothing."""
 
-import stat
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lfm_arch.core.errors import SpecError
-from lfm_arch.spec.format import WIDTH, format_file, format_text, write_atomically
+from lfm_arch.spec.format import WIDTH, format_file, format_text
 from lfm_arch.spec.problem import Problems
 from lfm_arch.spec.reader import Budget, read
 from lfm_arch.spec.tree import Source
@@ -91,28 +90,6 @@ def test_refuses_what_cannot_be_read(text: str) -> None:
 def test_shipped_files_are_formatted() -> None:
     ugly = [path.name for path in SHIPPED if len(set(format_file(path))) > 1]
     assert not ugly, "run `lfm-arch fmt` on them"
-
-
-def test_writes_in_one_step_and_keeps_permissions(tmp_path: Path) -> None:
-    path = tmp_path / "x.yaml"
-    path.write_text("old")
-    path.chmod(0o640)
-    link = tmp_path / "link.yaml"
-    link.symlink_to(path)
-    write_atomically(link, "new\n")
-    assert path.read_text() == "new\n"
-    assert link.is_symlink()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    assert {each.name for each in tmp_path.iterdir()} == {"x.yaml", "link.yaml"}
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "x.yaml"
-    path.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "\ud800")
-    assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["x.yaml"]
 
 
 # random layouts of random trees
