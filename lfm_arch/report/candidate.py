@@ -26,7 +26,9 @@ def panel(summary: StudySummary, record: Record, front: Sequence[Record], *, fir
         )
         for objective in summary.objectives
     ]
-    values += [(figure(value), words(name), value.kind) for name, value in list(record.counts.items())[:6]]
+    # what was measured tells candidates apart where their loss does not, so it is never the one left out
+    sides = sorted(record.counts.items(), key=lambda side: side[1].kind != "measured")
+    values += [(figure(value), words(name), value.kind) for name, value in sides[:6]]
     bars = _cost_bars(record)
     classes = ["card", "candidate", *(["first"] if first else []), *(["on-front"] if record in front else [])]
     return element(
@@ -106,6 +108,8 @@ def figure(value: Value | None, *, digits: int = 4) -> str:
         return seconds(value.value)
     if value.unit in ("B", "bytes"):
         return size(value.value)
+    if value.unit == "accuracy":
+        return f"{value.value:.2f}"
     if value.unit in ("", "count", "params"):
         return count(value.value)
     return f"{value.value:.{digits}g} {value.unit}"

@@ -238,9 +238,8 @@ def _ends(value: Value) -> tuple[float, float] | None:
 
 def _front_table(summary: StudySummary, front: Sequence[Record], known: Sequence[Record]) -> Markup:
     rows = list(front) + [record for record in known if record not in front]
-    sides = [
-        name for name in ("params", "active_params", "kv_bytes_per_token") if any(name in row.counts for row in rows)
-    ]
+    known_sides = ("recall", "params", "active_params", "kv_bytes_per_token")
+    sides = [name for name in known_sides if any(name in row.counts for row in rows)]
     body = [
         [
             element("a", record.name, href=f"#{anchor(record)}"),
@@ -259,7 +258,7 @@ def _front_table(summary: StudySummary, front: Sequence[Record], known: Sequence
     )
     return card(
         "The Pareto front, and what was known before",
-        element("p", f"Each is a spec file in pareto/ that lfm-arch build accepts.{noise}", class_="note"),
+        element("p", f"Each on the front is a spec file in pareto/ that lfm-arch build accepts.{noise}", class_="note"),
         table(head, body, numbers=range(1, len(head) - 1), row_ids=[anchor(record) for record in rows]),
     )
 

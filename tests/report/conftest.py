@@ -46,7 +46,9 @@ def _record(number: int, milliseconds: float, bits: float | None, **changes: obj
         "objectives": objectives,
         "counts": {
             "params": Value(value=1_170_340_608, unit="params", kind="exact"),
+            **{f"side_{each}": Value(value=each, unit="count", kind="exact") for each in range(6)},
             "kv_bytes_per_token": Value(value=12_288, unit="B", kind="exact"),
+            "recall": Value(value=0.537, unit="accuracy", kind="measured"),
         },
         "drawing": _drawing(),
         "layout": "ccAccAccAc",

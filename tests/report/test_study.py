@@ -129,3 +129,10 @@ def test_says_what_was_found_where_more_is_better(study: Study) -> None:
     summary = summary.model_copy(update={"objectives": (speed, summary.objectives[1]), "pareto": (2,)})
     text = outline(study_page(summary, records)).text
     assert "trial-0002 has 50% higher decode speed than lfm2-1.2b (30 tokens/s against 20 ms)" in text
+
+
+def test_recall_stands_in_the_table_and_with_every_candidate(study: Study) -> None:
+    summary, records = study
+    html = study_page(summary, records)
+    on_the_page = 3 + 4  # rows of the table, panels of what was trained
+    assert outline(html).text.count("0.54") == on_the_page
